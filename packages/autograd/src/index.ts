@@ -1,1 +1,2 @@
-export {};
+// Everything @orepa/autograd offers.
+export { drawFixture, fixtureWeights, fnv1a } from "./testing/fixtures.ts";
