@@ -1,0 +1,2 @@
+// The three convolutions.
+export { conv2d, convInput, convWeight } from "./naive.ts";

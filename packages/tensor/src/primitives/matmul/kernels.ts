@@ -1,0 +1,2 @@
+// Batched matrix product.
+export { type MatmulGeometry, matmul } from "./naive.ts";
