@@ -1,0 +1,2 @@
+// File formats, as bytes in and bytes out.
+export * from "./safetensors.ts";
