@@ -1,1 +1,16 @@
-export {};
+// @orepa/tensor: tensors, primitives, compiled programs.
+export { bind, type Equation, type EquationOf, type Observer, observe } from "./bind.ts";
+export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from "./creation.ts";
+export { allocate, type Dtype, isFloating, promote, type TypedArray } from "./dtype.ts";
+export { OpError } from "./errors.ts";
+export * from "./ops/composed.ts";
+export * from "./ops/index-ops.ts";
+export * from "./ops/linear.ts";
+export * from "./ops/pointwise.ts";
+export * from "./ops/reduce.ts";
+export * from "./ops/shape.ts";
+export { type Kind, type ParamsOf, type Primitive, type PrimitiveName, primitives } from "./primitives/table.ts";
+export { Generator, hashText, rand, randn } from "./random.ts";
+export { broadcastShapes, dims, normalizeAxis, rowMajor, type Shape, sameShape, showShape, sizeOf } from "./shape.ts";
+export { type Concrete, fromData, type Nested, Tensor, type TensorSpec } from "./tensor.ts";
+export { Variable } from "./variable.ts";

@@ -1,7 +1,8 @@
 // The sizes of a 2-d convolution: computed once from shapes and parameters, shared by its three primitives.
 import type { Problem } from "../problem.ts";
 
-type Pair = readonly [number, number];
+/** [height, width] */
+export type Pair = readonly [number, number];
 
 /** Parameters of a convolution, each pair as [height, width]. */
 export interface ConvParams {

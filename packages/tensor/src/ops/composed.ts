@@ -1,0 +1,65 @@
+// Ops composed of others: they need no rule of their own and inherit their gradients.
+import type { Tensor } from "../tensor.ts";
+import {
+  abs,
+  add,
+  detach,
+  div,
+  exp,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  type Operand,
+  sigmoid,
+  sub,
+} from "./pointwise.ts";
+import { amax, sum } from "./reduce.ts";
+import { squeeze } from "./shape.ts";
+
+/** x^2 */
+export const square = (x: Tensor): Tensor => mul(x, x);
+/** max(x, 0) */
+export const relu = (x: Tensor): Tensor => maximum(x, 0);
+/** x where positive, else slope x. */
+export const leakyRelu = (x: Tensor, { slope = 0.01 }: { readonly slope?: number } = {}): Tensor =>
+  add(maximum(x, 0), mul(minimum(x, 0), slope));
+/** x sigmoid(x)  (Elfwing et al. 2018) */
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+/** tanh(x) = 2 sigmoid(2 x) - 1 */
+export const tanh = (x: Tensor): Tensor => sub(mul(sigmoid(mul(x, 2)), 2), 1);
+/** log(1 + e^x) = max(x, 0) - log(sigmoid(|x|)), exact for large |x|. */
+export const softplus = (x: Tensor): Tensor => sub(maximum(x, 0), log(sigmoid(abs(x))));
+/** x min(max(x + 3, 0), 6) / 6  (Howard et al. 2019) */
+export const hardSwish = (x: Tensor): Tensor => mul(x, mul(clamp(add(x, 3), { min: 0, max: 6 }), 1 / 6));
+/** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))  (Hendrycks and Gimpel 2016, the tanh form) */
+export const gelu = (x: Tensor): Tensor =>
+  mul(x, sigmoid(mul(mul(x, add(mul(square(x), geluCubic), 1)), 2 * Math.sqrt(2 / Math.PI))));
+const geluCubic = 0.044715;
+
+/** x limited to [min, max]. */
+export function clamp(x: Tensor, { min, max }: { readonly min?: Operand; readonly max?: Operand }): Tensor {
+  const low = min === undefined ? x : maximum(x, min);
+  return max === undefined ? low : minimum(low, max);
+}
+
+/** e^x / sum(e^x) along an axis, shifted by the largest element so that nothing overflows. */
+export function softmax(x: Tensor, dim = -1): Tensor {
+  const e = exp(sub(x, detach(amax(x, dim, { keepdim: true }))));
+  return div(e, sum(e, dim, { keepdim: true }));
+}
+
+/** log(sum(e^x)) along an axis, which goes away unless `keepdim`. */
+export function logsumexp(x: Tensor, dim = -1, { keepdim = false }: { readonly keepdim?: boolean } = {}): Tensor {
+  const top = detach(amax(x, dim, { keepdim: true }));
+  const y = add(log(sum(exp(sub(x, top)), dim, { keepdim: true })), top);
+  return keepdim ? y : squeeze(y, dim);
+}
+
+/** log(softmax(x)) along an axis. */
+export const logSoftmax = (x: Tensor, dim = -1): Tensor => sub(x, logsumexp(x, dim, { keepdim: true }));
+
+/** Binary cross entropy of logits: max(x, 0) - x t + log(1 + e^-|x|), elementwise; t in [0, 1]. */
+export const binaryCrossEntropyWithLogits = (x: Tensor, target: Tensor): Tensor =>
+  add(sub(maximum(x, 0), mul(x, target)), neg(log(sigmoid(abs(x)))));

@@ -1,0 +1,76 @@
+// Variable: the only mutable thing, a cell that holds a tensor.
+import { currentTrace } from "./bind.ts";
+import type { Dtype } from "./dtype.ts";
+import { OpError } from "./errors.ts";
+import { cast } from "./ops/pointwise.ts";
+import { type Shape, sameShape, showShape } from "./shape.ts";
+import { Tensor } from "./tensor.ts";
+import { Trace } from "./trace.ts";
+
+/**
+ * A cell holding a tensor. Inside a compiled function `value` is a symbol and `assign` is recorded; all assignments of
+ * one program happen at once, at its end.
+ *
+ * @example
+ * const count = new Variable(tensor(0));
+ * count.assign(add(count.value, 1));
+ */
+export class Variable {
+  /** Grows with every assignment; programs use it to know what is stale. */
+  version = 0;
+  #value: Tensor;
+
+  constructor(value: Tensor) {
+    if (!value.view) throw new OpError("Variable", "a tensor with data", "a symbol");
+    this.#value = value;
+  }
+
+  get shape(): Shape {
+    return this.#value.shape;
+  }
+
+  get dtype(): Dtype {
+    return this.#value.dtype;
+  }
+
+  /** The tensor held now; inside a compiled function, its symbol (after an `assign`, the assigned one). */
+  get value(): Tensor {
+    const trace = currentTrace();
+    if (!(trace instanceof Trace)) return this.#value;
+    const written = trace.writes.get(this);
+    if (written) return written;
+    let symbol = trace.reads.get(this);
+    if (!symbol) {
+      symbol = new Tensor(this.shape, this.dtype, undefined, trace);
+      trace.reads.set(this, symbol);
+    }
+    return symbol;
+  }
+
+  /** The value, brought home from whatever device holds it. */
+  async read(): Promise<Tensor> {
+    return this.#value;
+  }
+
+  /** Puts another tensor of the same shape and dtype into the cell. @throws OpError if shape or dtype differ. */
+  assign(next: Tensor): void {
+    if (!sameShape(next.shape, this.shape) || next.dtype !== this.dtype)
+      throw new OpError("assign", `${showShape(this.shape)} ${this.dtype}`, `${showShape(next.shape)} ${next.dtype}`);
+    const trace = currentTrace();
+    if (trace instanceof Trace) {
+      trace.writes.set(this, next);
+    } else this.#set(next);
+  }
+
+  /** Changes the dtype, value cast along. Not inside a compiled function. */
+  to(dtype: Dtype): void {
+    if (currentTrace()) throw new OpError("Variable.to", "to be called outside of compile", "a call inside a trace");
+    if (dtype !== this.dtype) this.#set(cast(this.#value, dtype));
+  }
+
+  #set(next: Tensor): void {
+    if (!next.view) throw new OpError("assign", "a tensor with data", "a symbol", "it leaked out of compile");
+    this.#value = next;
+    this.version++;
+  }
+}
