@@ -1,0 +1,55 @@
+// The help text, written from the table of arguments.
+
+import { ARGUMENTS, type Argument, MODES, type Mode } from "./args.ts";
+import { describeKind } from "./parse-args.ts";
+
+const PURPOSE: Record<Mode, string> = {
+  train: "train a detector",
+  val: "measure a trained detector on a dataset",
+  predict: "find objects in pictures and draw them",
+  info: "print a model's layers, parameters and operations",
+};
+
+const EXAMPLES: Record<Mode, readonly string[]> = {
+  train: [
+    "orepa train                                        # yolo11n-OREPA on the embedded digits",
+    "orepa detect train data=bccd/data.yaml model=yolo11n-OREPA.yaml epochs=50 imgsz=320",
+    "orepa train resume=runs/detect/train               # go on where it stopped",
+  ],
+  val: ["orepa val model=runs/detect/train/weights/best.safetensors data=bccd/data.yaml"],
+  predict: [
+    "orepa predict model=runs/detect/train/weights/deployed.safetensors source=pictures/ save_txt",
+    "orepa predict model=best.safetensors source=a.jpg,b.jpg conf=0.5 --json",
+  ],
+  info: ["orepa info model=yolo11n-OREPA.yaml", "orepa info model=runs/detect/train/weights/best.safetensors --json"],
+};
+
+/** Help on one mode with its arguments, or on the whole command. */
+export function helpText(mode: Mode | null): string {
+  if (mode !== null) {
+    const rows = Object.entries<Argument>(ARGUMENTS).filter(([, { modes }]) => modes.includes(mode));
+    return [
+      `orepa [detect] ${mode} key=value ...   ${PURPOSE[mode]}`,
+      "",
+      ...EXAMPLES[mode].map((example) => `  ${example}`),
+      "",
+      "Arguments (a bare name of a true/false argument means true):",
+      ...rows.flatMap(([name, argument]) => describe(name, argument)),
+    ].join("\n");
+  }
+  return [
+    "orepa [detect] MODE key=value ...   train, measure and run YOLO11 detectors with re-parameterized convolutions",
+    "",
+    ...MODES.map((name) => `  ${name.padEnd(9)} ${PURPOSE[name]}`),
+    "",
+    "Examples:",
+    ...MODES.flatMap((name) => EXAMPLES[name].map((example) => `  ${example}`)),
+    "",
+    "Arguments of a mode: orepa MODE help",
+  ].join("\n");
+}
+
+function describe(name: string, argument: Argument): string[] {
+  const head = `  ${`${name}=${argument.default ?? ""}`.padEnd(24)}`;
+  return [`${head}${argument.help} [${describeKind(argument)}]`];
+}
