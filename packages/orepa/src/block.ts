@@ -1,0 +1,54 @@
+// Block: a list of branches with scales, a norm and an activation, and the two ways to compute their sum.
+import type { BatchNorm2d, Mergeable, Mode, Module } from "@orepa/autograd";
+import { add, mul, reshape, type Tensor } from "@orepa/tensor";
+import type { Branch } from "./branch.ts";
+import type { Geometry } from "./geometry.ts";
+
+/** What multiplies each branch: a number per output channel, one number, or nothing. */
+export type ScaleKind = "vector" | "scalar" | "none";
+
+/**
+ * Where the batch norm stands: after the sum (online: the branches merge into one kernel before the convolution), after each branch
+ * (offline: branches run on feature maps and merge only at deployment), or nowhere.
+ */
+export type NormPlacement = "post" | "branch" | "none";
+
+/** A block that is one plain convolution in eval mode. `merge` gives that convolution in float64, norms folded in. */
+export interface LinearBlock extends Module, Mergeable {
+  readonly geometry: Geometry;
+  readonly branches: readonly Branch[];
+  /** The scale of each branch, [O, 1, 1, 1] or [1, 1, 1, 1]; undefined where the block has none. */
+  scales(): readonly (Tensor | undefined)[];
+  /** The norm after the sum. */
+  readonly bn: BatchNorm2d | undefined;
+  /** The norms after the branches, one each. */
+  readonly norms: readonly BatchNorm2d[] | undefined;
+  readonly act: Module;
+  /** The squeezed kernel [O, I / groups, k, k]: the sum of the scaled branches before any norm. */
+  kernel(): Tensor;
+  /** The same block in float64 without its activation. Variables are copied, not shared. */
+  linearCopy(): LinearBlock;
+  /** One word for reports. */
+  readonly kind: string;
+}
+
+const total = (terms: readonly Tensor[]): Tensor => terms.reduce((sum, term) => add(sum, term));
+
+/** Online: sum over branches of scale * kernel, [O, I / groups, k, k]. */
+export const sumOfKernels = (block: Pick<LinearBlock, "branches" | "scales">): Tensor => {
+  const factors = block.scales();
+  return total(block.branches.map((branch, i) => branch.kernel(factors[i])));
+};
+
+/** Offline: sum over branches of scale * branch(x), each through its norm if it has one; [N, O, H', W']. */
+export const sumOfMaps = (block: Pick<LinearBlock, "branches" | "scales" | "norms">, x: Tensor, mode: Mode): Tensor => {
+  const factors = block.scales();
+  return total(
+    block.branches.map((branch, i) => {
+      const factor = factors[i];
+      const map = branch.forward(x);
+      const y = factor ? mul(map, reshape(factor, [1, factor.shape[0]!, 1, 1])) : map;
+      return block.norms?.[i]?.forward(y, mode) ?? y;
+    }),
+  );
+};

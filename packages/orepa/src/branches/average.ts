@@ -1,0 +1,33 @@
+// Branch "average": a 1x1 convolution followed by the mean over the window.
+import { Buffer, Parameter } from "@orepa/autograd";
+import { conv2d, expand, full, mul, type Tensor } from "@orepa/tensor";
+import { type Branch, he, perChannel, scaled } from "../branch.ts";
+import type { Geometry } from "../geometry.ts";
+
+/** K[o,i,y,x] = a[o,i] / k^2. Zeros of the padding count in the mean. */
+export class AverageBranch implements Branch {
+  readonly name = "average";
+  /** a: [O, I/G, 1, 1] */
+  readonly conv: Parameter;
+  /** The averaging filter [k, k], 1/k^2 everywhere. */
+  readonly filter: Buffer;
+  readonly #geometry: Geometry;
+
+  constructor(geometry: Geometry, gain = 1) {
+    const { inChannels, outChannels, kernelSize: k, groups } = geometry;
+    const shape = [outChannels, inChannels / groups, 1, 1];
+    this.conv = new Parameter(shape, he(shape, gain));
+    this.filter = new Buffer(full([k, k], 1 / k ** 2));
+    this.#geometry = geometry;
+  }
+
+  kernel(scale?: Tensor): Tensor {
+    return mul(scaled(this.conv.value, scale), this.filter.value);
+  }
+
+  forward(x: Tensor): Tensor {
+    const { outChannels, kernelSize: k, groups } = this.#geometry;
+    const filters = expand(this.filter.value, [outChannels, 1, k, k]);
+    return perChannel(conv2d(x, this.conv.value, { groups }), filters, this.#geometry);
+  }
+}

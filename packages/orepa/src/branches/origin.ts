@@ -1,0 +1,28 @@
+// Branch "origin": the plain k x k kernel.
+import { Parameter } from "@orepa/autograd";
+import { conv2d, type Tensor } from "@orepa/tensor";
+import { type Branch, he, scaled } from "../branch.ts";
+import { type Geometry, windowOptions } from "../geometry.ts";
+
+/** K[o,i,y,x] = W[o,i,y,x] */
+export class OriginBranch implements Branch {
+  readonly name = "origin";
+  /** [O, I/G, k, k] */
+  readonly weight: Parameter;
+  readonly #geometry: Geometry;
+
+  constructor(geometry: Geometry, gain = 1) {
+    const { inChannels, outChannels, kernelSize: k, groups } = geometry;
+    const shape = [outChannels, inChannels / groups, k, k];
+    this.weight = new Parameter(shape, he(shape, gain));
+    this.#geometry = geometry;
+  }
+
+  kernel(scale?: Tensor): Tensor {
+    return scaled(this.weight.value, scale);
+  }
+
+  forward(x: Tensor): Tensor {
+    return conv2d(x, this.weight.value, windowOptions(this.#geometry));
+  }
+}

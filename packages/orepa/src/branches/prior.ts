@@ -1,0 +1,33 @@
+// Branch "prior": a 1x1 convolution followed by a fixed frequency filter per output channel.
+import { Buffer, Parameter } from "@orepa/autograd";
+import { conv2d, mul, type Tensor, unsqueeze } from "@orepa/tensor";
+import { type Branch, he, perChannel, scaled } from "../branch.ts";
+import { type FrequencyPrior, frequencyPrior } from "../frequency-prior.ts";
+import type { Geometry } from "../geometry.ts";
+
+/** K[o,i,y,x] = p[o,i] * F[o,y,x], with F from `frequencyPrior`. */
+export class PriorBranch implements Branch {
+  readonly name = "prior";
+  /** p: [O, I/G, 1, 1] */
+  readonly conv: Parameter;
+  /** F: [O, k, k] */
+  readonly filters: Buffer;
+  readonly #geometry: Geometry;
+
+  constructor(geometry: Geometry, gain = 1, prior: FrequencyPrior = "published") {
+    const { inChannels, outChannels, kernelSize, groups } = geometry;
+    const shape = [outChannels, inChannels / groups, 1, 1];
+    this.conv = new Parameter(shape, he(shape, gain));
+    this.filters = new Buffer(frequencyPrior(prior, outChannels, kernelSize));
+    this.#geometry = geometry;
+  }
+
+  kernel(scale?: Tensor): Tensor {
+    return mul(scaled(this.conv.value, scale), unsqueeze(this.filters.value, 1));
+  }
+
+  forward(x: Tensor): Tensor {
+    const { groups } = this.#geometry;
+    return perChannel(conv2d(x, this.conv.value, { groups }), unsqueeze(this.filters.value, 1), this.#geometry);
+  }
+}

@@ -1,0 +1,109 @@
+// deploy: a trained block becomes one plain convolution, and the two are compared before anybody relies on it.
+import { Conv2d, type Mode, type Module } from "@orepa/autograd";
+import { cast, type Dtype, Generator, randn, type Tensor } from "@orepa/tensor";
+import type { LinearBlock } from "./block.ts";
+import { type Geometry, windowOptions } from "./geometry.ts";
+import { toOffline } from "./offline.ts";
+
+/** The deployed form differs from the block by more than the tolerance. */
+export class DeployError extends Error {
+  override readonly name = "DeployError";
+  /** Largest difference of the outputs, relative to the largest output. */
+  readonly deviation: number;
+  readonly tolerance: number;
+
+  constructor(what: string, deviation: number, tolerance: number) {
+    super(
+      `deploy: expected ${what} to deviate by at most ${tolerance.toExponential(2)}, got ${deviation.toExponential(2)} ` +
+        "(largest difference relative to the largest output; check the block for values that are not finite or a tiny running variance)",
+    );
+    this.deviation = deviation;
+    this.tolerance = tolerance;
+  }
+}
+
+export interface DeployOptions {
+  /** Largest allowed deviation; by default 16 * epsilon of the kernel's dtype * sqrt(terms per output). */
+  readonly tolerance?: number;
+  /** Input [N, I, H, W] to compare on; by default normal noise that has a border and an inside. */
+  readonly probe?: Tensor;
+  /** Dtype of the convolution; the block's if not given. The merge itself is always in float64. */
+  readonly dtype?: "float32" | "float64";
+}
+
+/** A plain convolution with bias in place of a block, followed by the block's activation. */
+export class DeployedBlock implements Module {
+  readonly conv: Conv2d;
+  readonly act: Module;
+  /** Largest difference from the block's output before the activation, relative to the largest output. */
+  readonly deviation: number;
+
+  constructor(conv: Conv2d, act: Module, deviation: number) {
+    this.conv = conv;
+    this.act = act;
+    this.deviation = deviation;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    return this.act.forward(this.conv.forward(x), mode);
+  }
+}
+
+const epsilon = { float32: 2 ** -23, float64: 2 ** -52 } as const;
+
+/**
+ * The block as one plain convolution: kernels merged and norms folded in float64, rounded once. The result is checked in float64
+ * against the block computed branch by branch in eval mode. A block that is deployed already is returned as it is.
+ *
+ * @throws DeployError if the largest deviation exceeds the tolerance or is not a number.
+ */
+export function deploy(block: LinearBlock | DeployedBlock, options: DeployOptions = {}): DeployedBlock {
+  if (block instanceof DeployedBlock) return block;
+  const { geometry } = block;
+  const exact = block.linearCopy();
+  const { weight, bias } = exact.merge();
+  const { dtype = floatOf(block.kernel().dtype), probe = noise(geometry) } = options;
+  const { inChannels, groups, kernelSize } = geometry;
+  const { tolerance = 16 * epsilon[dtype] * Math.sqrt((inChannels / groups) * kernelSize ** 2) } = options;
+
+  const conv = plainConv(geometry, weight, bias, dtype);
+  const rounded = plainConv(geometry, conv.weight.value, conv.bias!.value, "float64");
+  const x = cast(probe, "float64");
+  const deviation = relativeDeviation(rounded.forward(x), toOffline(exact).forward(x, "eval"));
+  if (!(deviation <= tolerance)) throw new DeployError(block.kind, deviation, tolerance);
+  return new DeployedBlock(conv, block.act, deviation);
+}
+
+function plainConv(geometry: Geometry, weight: Tensor, bias: Tensor, dtype: Dtype): Conv2d {
+  const { inChannels, outChannels, kernelSize } = geometry;
+  const conv = new Conv2d(inChannels, outChannels, kernelSize, { ...windowOptions(geometry), bias: true });
+  for (const [variable, value] of [
+    [conv.weight, weight],
+    [conv.bias!, bias],
+  ] as const) {
+    variable.to(dtype);
+    variable.assign(cast(value, dtype));
+  }
+  return conv;
+}
+
+const floatOf = (dtype: Dtype): "float32" | "float64" => (dtype === "float64" ? dtype : "float32");
+
+/** Two pictures large enough that some windows touch no border. */
+function noise({ inChannels, kernelSize, dilation, stride, padding }: Geometry): Tensor {
+  const side = dilation * (kernelSize - 1) + 1 + 2 * stride + padding;
+  return randn([2, inChannels, side, side], { generator: new Generator("deploy probe"), dtype: "float64" });
+}
+
+/** max |a - b| / max |b|; not a number if any value is not. */
+function relativeDeviation(a: Tensor, b: Tensor): number {
+  const [left, right] = [a.toTypedArray(), b.toTypedArray()];
+  let [difference, scale] = [0, 0];
+  for (let i = 0; i < right.length; i++) {
+    const d = Math.abs(left[i]! - right[i]!);
+    if (!Number.isFinite(d)) return Number.NaN;
+    difference = Math.max(difference, d);
+    scale = Math.max(scale, Math.abs(right[i]!));
+  }
+  return difference === 0 ? 0 : difference / scale;
+}
