@@ -1,6 +1,6 @@
 // The safetensors format: 8 bytes header length (little-endian), a JSON header, then the raw little-endian data.
 // https://huggingface.co/docs/safetensors
-import { type Dtype, fromData, type Tensor } from "@orepa/tensor";
+import { allocate, type Dtype, fromData, type Tensor } from "@orepa/tensor";
 
 /** Bytes are not a safetensors file, or not a whole one. */
 export class SafetensorsError extends Error {
@@ -38,7 +38,6 @@ const stored: Readonly<Record<string, Stored>> = {
 };
 
 const names: Readonly<Record<Dtype, string>> = { float32: "F32", float64: "F64", int32: "I32", bool: "BOOL" };
-const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, bool: Uint8Array };
 const lengthBytes = 8;
 /** The largest header that the reference implementation takes. */
 const maxHeaderBytes = 100_000_000;
@@ -70,28 +69,23 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const arraysByKey = new Map([...tensors].map(([key, x]) => [key, x.toTypedArray()]));
-  const offsets = new Map<string, [begin: number, end: number]>();
+  const data = new Map([...tensors].map(([key, x]) => [key, x.toTypedArray()]));
+  const offsets = new Map<string, readonly [begin: number, end: number]>();
   let end = 0;
-  for (const [key, { BYTES_PER_ELEMENT, byteLength }] of [...arraysByKey].sort(
-    ([, a], [, b]) => b.BYTES_PER_ELEMENT - a.BYTES_PER_ELEMENT,
-  )) {
+  for (const [key, { byteLength }] of [...data].sort(([, a], [, b]) => b.BYTES_PER_ELEMENT - a.BYTES_PER_ELEMENT)) {
     offsets.set(key, [end, end + byteLength]);
     end += byteLength;
   }
-  const entries = [...tensors].map(([key, { dtype, shape }]): [string, Entry] => [
-    key,
-    { dtype: names[dtype], shape, data_offsets: offsets.get(key)! },
-  ]);
-  const header = Object.fromEntries<unknown>(
-    Object.keys(metadata).length ? [["__metadata__", metadata], ...entries] : entries,
-  );
+  const entries: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
+  for (const [key, { dtype, shape }] of tensors)
+    entries.push([key, { dtype: names[dtype], shape, data_offsets: offsets.get(key)! }]);
+  const header = Object.fromEntries(entries);
   const text = new TextEncoder().encode(JSON.stringify(header));
   const start = Math.ceil((lengthBytes + text.length) / 8) * 8;
   const bytes = new Uint8Array(start + end).fill(0x20, lengthBytes, start);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - lengthBytes), true);
   bytes.set(text, lengthBytes);
-  for (const [key, { buffer, byteOffset, byteLength }] of arraysByKey)
+  for (const [key, { buffer, byteOffset, byteLength }] of data)
     bytes.set(new Uint8Array(buffer, byteOffset, byteLength), start + offsets.get(key)![0]);
   return bytes;
 }
@@ -157,9 +151,9 @@ const areCounts = (values: unknown): boolean =>
 
 function readTensor({ dtype, shape, data_offsets: [begin, end] }: Entry, data: DataView): Tensor {
   const type = stored[dtype]!;
-  const values = new arrays[type.dtype]((end - begin) / type.bytes);
+  const values = allocate(type.dtype, (end - begin) / type.bytes);
   for (let i = 0; i < values.length; i++) values[i] = type.get(data, begin + i * type.bytes);
-  return fromData(values, shape);
+  return fromData(values, shape, type.dtype);
 }
 
 /** IEEE 754 binary16: sign, 5 bits of exponent (bias 15), 10 bits of fraction. */
