@@ -1,4 +1,5 @@
 // The shapes of everything that the data folder hands out, and the two doors through which files and pictures come in.
+import type { Placement } from "./letterbox.ts";
 
 /** A picture: 8-bit RGB, row by row, three bytes a pixel (`data.length = 3 * width * height`). */
 export interface Image {
@@ -96,4 +97,6 @@ export interface Batch {
   readonly instances: number;
   /** Indices into `dataset.samples`. */
   readonly indices: readonly number[];
+  /** Where each picture lies in its input, the way back for boxes. */
+  readonly placements: readonly Placement[];
 }

@@ -53,7 +53,7 @@ export interface Checkpoint {
 }
 
 /** Precision, recall and average precision of one class, or of all. */
-export interface ClassMetrics {
+export interface ClassRow {
   readonly name: string;
   /** Pictures that hold the class (for `all`: all pictures). */
   readonly images: number;
@@ -88,9 +88,9 @@ export interface ValidatedImage {
 
 /** The result of a validation. */
 export interface ValidationResult {
-  readonly all: ClassMetrics;
+  readonly all: ClassRow;
   /** One row per class that has targets, in class order. */
-  readonly classes: readonly ClassMetrics[];
+  readonly classes: readonly ClassRow[];
   /** Mean loss items over the batches; null when the loss was not asked for. */
   readonly loss: LossItems | null;
   /** 0.1 mAP50 + 0.9 mAP50-95. */

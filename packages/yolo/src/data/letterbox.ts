@@ -1,0 +1,108 @@
+// Fits a picture into a rectangle: scaled as a whole, the rest grey; and the way back for boxes.
+import { roundHalfEven } from "../train/schedule.ts";
+import { resizeBilinear } from "./resize.ts";
+import type { Image } from "./types.ts";
+
+/** The level of the border. */
+export const borderLevel = 114;
+
+/** Where a picture lands in its input rectangle, in pixels. */
+export interface Placement {
+  /** Size of the whole rectangle. */
+  readonly width: number;
+  readonly height: number;
+  /** Size and corner of the picture within it. */
+  readonly innerWidth: number;
+  readonly innerHeight: number;
+  readonly left: number;
+  readonly top: number;
+  /** Input pixels per picture pixel. */
+  readonly scaleX: number;
+  readonly scaleY: number;
+}
+
+/** How {@link placeLetterbox} fits. */
+export interface LetterboxOptions {
+  /** Pad no more than up to the next multiple of the stride (default false: the full rectangle). */
+  readonly auto?: boolean;
+  /** Enlarge small pictures (default true). */
+  readonly scaleUp?: boolean;
+  /** Centre the picture (default true), or put it top left. */
+  readonly center?: boolean;
+  /** Default 32. */
+  readonly stride?: number;
+}
+
+/** Where a picture of `width` x `height` lands in a rectangle. */
+export function placeLetterbox(
+  picture: { readonly width: number; readonly height: number },
+  target: { readonly width: number; readonly height: number },
+  { auto = false, scaleUp = true, center = true, stride = 32 }: LetterboxOptions = {},
+): Placement {
+  const fit = Math.min(target.height / picture.height, target.width / picture.width);
+  const scale = scaleUp ? fit : Math.min(fit, 1);
+  const innerWidth = roundHalfEven(picture.width * scale);
+  const innerHeight = roundHalfEven(picture.height * scale);
+  const padX = auto ? (target.width - innerWidth) % stride : target.width - innerWidth;
+  const padY = auto ? (target.height - innerHeight) % stride : target.height - innerHeight;
+  const before = (pad: number) => (center ? halfPad(pad) : 0);
+  return {
+    width: innerWidth + padX,
+    height: innerHeight + padY,
+    innerWidth,
+    innerHeight,
+    left: before(padX),
+    top: before(padY),
+    scaleX: scale,
+    scaleY: scale,
+  };
+}
+
+/** Where a picture lands whose long side is `size` (the other rounded up), centred in a rectangle at least as large. */
+export function placeLongSide(
+  picture: { readonly width: number; readonly height: number },
+  target: { readonly width: number; readonly height: number },
+  size: number,
+): Placement {
+  const scale = size / Math.max(picture.width, picture.height);
+  const innerWidth = Math.min(Math.ceil(picture.width * scale), target.width);
+  const innerHeight = Math.min(Math.ceil(picture.height * scale), target.height);
+  return {
+    ...target,
+    innerWidth,
+    innerHeight,
+    left: halfPad(target.width - innerWidth),
+    top: halfPad(target.height - innerHeight),
+    scaleX: innerWidth / picture.width,
+    scaleY: innerHeight / picture.height,
+  };
+}
+
+/** The padding before; an odd pixel goes right and below. */
+function halfPad(pad: number): number {
+  return Math.floor(pad / 2);
+}
+
+/** The picture in its rectangle, as {@link placeLetterbox} says. */
+export function letterbox(image: Image, placement: Placement): Image {
+  const { width, height, innerWidth, innerHeight, left, top } = placement;
+  const inner = resizeBilinear(image, innerWidth, innerHeight);
+  if (innerWidth === width && innerHeight === height) return inner;
+  const data = new Uint8Array(width * height * 3).fill(borderLevel);
+  for (let y = 0; y < innerHeight; y++) {
+    data.set(inner.data.subarray(y * innerWidth * 3, (y + 1) * innerWidth * 3), ((top + y) * width + left) * 3);
+  }
+  return { width, height, data };
+}
+
+/** A corner box in input pixels, in pixels of the picture it came from, clipped to it. */
+export function unplaceBox(
+  [x1, y1, x2, y2]: readonly [number, number, number, number],
+  placement: Placement,
+  picture: { readonly width: number; readonly height: number },
+): [number, number, number, number] {
+  const { left, top, scaleX, scaleY } = placement;
+  const x = (value: number) => Math.min(Math.max((value - left) / scaleX, 0), picture.width);
+  const y = (value: number) => Math.min(Math.max((value - top) / scaleY, 0), picture.height);
+  return [x(x1), y(y1), x(x2), y(y2)];
+}

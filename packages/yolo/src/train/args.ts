@@ -1,0 +1,35 @@
+// The default arguments of a training.
+import type { TrainArgs } from "./events.ts";
+
+/** The defaults of {@link TrainArgs}. */
+export const defaultTrainArgs: TrainArgs = {
+  epochs: 100,
+  batch: 16,
+  imgsz: 640,
+  patience: 100,
+  seed: 0,
+  optimizer: "auto",
+  lr0: 0.01,
+  lrf: 0.01,
+  momentum: 0.937,
+  weight_decay: 0.0005,
+  warmup_epochs: 3,
+  warmup_momentum: 0.8,
+  warmup_bias_lr: 0.1,
+  cos_lr: false,
+  nbs: 64,
+  box: 7.5,
+  cls: 0.5,
+  dfl: 1.5,
+  hsv_h: 0.015,
+  hsv_s: 0.7,
+  hsv_v: 0.4,
+  flipud: 0,
+  fliplr: 0.5,
+  freeze: null,
+  val: true,
+  save_period: -1,
+  conf: 0.001,
+  iou: 0.7,
+  max_det: 300,
+};
