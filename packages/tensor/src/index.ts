@@ -13,4 +13,5 @@ export { type Kind, type ParamsOf, type Primitive, type PrimitiveName, primitive
 export { Generator, hashText, rand, randn } from "./random.ts";
 export { broadcastShapes, dims, normalizeAxis, rowMajor, type Shape, sameShape, showShape, sizeOf } from "./shape.ts";
 export { type Concrete, fromData, type Nested, Tensor, type TensorSpec } from "./tensor.ts";
+export { Trace } from "./trace.ts";
 export { Variable } from "./variable.ts";

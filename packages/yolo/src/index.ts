@@ -1,5 +1,6 @@
 export {};
 export * from "./errors.ts";
+export * from "./model/index.ts";
 export * from "./metrics/average-precision.ts";
 export * from "./metrics/box-iou.ts";
 export * from "./metrics/confusion-matrix.ts";
