@@ -1,5 +1,14 @@
 // @orepa/tensor: tensors, primitives, compiled programs.
 export { bind, type Equation, type EquationOf, type Observer, observe } from "./bind.ts";
+export {
+  type Compiled,
+  type CompileOptions,
+  compile,
+  type DeviceName,
+  deviceNames,
+  type Result,
+  trace,
+} from "./compile.ts";
 export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from "./creation.ts";
 export { allocate, type Dtype, isFloating, promote, type TypedArray } from "./dtype.ts";
 export { OpError } from "./errors.ts";
@@ -9,6 +18,9 @@ export * from "./ops/linear.ts";
 export * from "./ops/pointwise.ts";
 export * from "./ops/reduce.ts";
 export * from "./ops/shape.ts";
+export { printProgram } from "./passes/print.ts";
+export type { Program } from "./passes/program.ts";
+export type { EquationCost, Report } from "./passes/report.ts";
 export { type Kind, type ParamsOf, type Primitive, type PrimitiveName, primitives } from "./primitives/table.ts";
 export { Generator, hashText, rand, randn } from "./random.ts";
 export { broadcastShapes, dims, normalizeAxis, rowMajor, type Shape, sameShape, showShape, sizeOf } from "./shape.ts";

@@ -1,0 +1,144 @@
+// compile: runs a function once on symbols, turns the list of equations into a program, and hands it to a device.
+import { currentTrace } from "./bind.ts";
+import { cpu } from "./devices/cpu/cpu.ts";
+import type { Device, Executable } from "./devices/device.ts";
+import { OpError } from "./errors.ts";
+import { type Hoisted, hoist } from "./passes/hoist.ts";
+import { optimize } from "./passes/optimize.ts";
+import { printProgram } from "./passes/print.ts";
+import type { Program } from "./passes/program.ts";
+import { type Report, report } from "./passes/report.ts";
+import { showShape } from "./shape.ts";
+import { concrete, Tensor } from "./tensor.ts";
+import { Trace } from "./trace.ts";
+
+const devices = { cpu } satisfies Record<string, Device>;
+/** Where a program runs. */
+export type DeviceName = keyof typeof devices;
+export const deviceNames = Object.keys(devices) as readonly DeviceName[];
+
+/** What a compiled function may return. */
+export type Result = Tensor | Readonly<Record<string, Tensor>>;
+
+export interface CompileOptions {
+  readonly device?: DeviceName;
+  /** Programs kept, one per signature; beyond, the one unused for longest is dropped and compiled again when needed. */
+  readonly maxPrograms?: number;
+}
+
+export interface Compiled<I extends readonly Tensor[], R extends Result> extends Disposable {
+  (...inputs: I): Promise<R>;
+  /** Cost of the program for inputs like these (by default, of the program used last). @throws OpError if there is none. */
+  report(...inputs: I | []): Report;
+  /** The program as text. */
+  print(...inputs: I | []): string;
+  /** Signatures compiled so far. */
+  readonly signatures: readonly string[];
+  /** Drops all programs. */
+  dispose(): void;
+}
+
+interface Loaded<R extends Result> {
+  readonly hoisted: Hoisted;
+  readonly executable: Executable;
+  readonly pack: (outputs: readonly Tensor[]) => R;
+}
+const defaultMaxPrograms = 32;
+
+/**
+ * Compiles a function of tensors. It is called once per signature (shapes and dtypes of the inputs) with symbols; what
+ * else it reads from outside, numbers included, is frozen then: pass what changes as an input or a Variable.
+ *
+ * @example
+ * const double = compile((x) => mul(x, 2));
+ * (await double(tensor([1, 2]))).toArray(); // [2, 4]
+ */
+export function compile<I extends readonly Tensor[], R extends Result>(
+  fn: (...inputs: I) => R,
+  { device = "cpu", maxPrograms = defaultMaxPrograms }: CompileOptions = {},
+): Compiled<I, R> {
+  if (!Object.hasOwn(devices, device)) throw new OpError("compile", `a device of ${deviceNames.join(", ")}`, device);
+  const programs = new Map<string, Loaded<R>>();
+  const key = (inputs: readonly Tensor[]) => inputs.map((t) => `${showShape(t.shape)} ${t.dtype}`).join("; ");
+
+  const load = (inputs: I): Loaded<R> => {
+    const signature = key(inputs);
+    const found = programs.get(signature) ?? build(fn, inputs, devices[device]);
+    programs.delete(signature);
+    programs.set(signature, found);
+    for (const [oldest, loaded] of programs) {
+      if (programs.size <= maxPrograms) break;
+      loaded.executable.dispose();
+      programs.delete(oldest);
+    }
+    return found;
+  };
+  const find = (inputs: I | []): Loaded<R> => {
+    const found = inputs.length ? programs.get(key(inputs)) : [...programs.values()].at(-1);
+    if (!found) throw new OpError("report", "a program that has run", "none", "call the compiled function first");
+    return found;
+  };
+  const dispose = (): void => {
+    for (const { executable } of programs.values()) executable.dispose();
+    programs.clear();
+  };
+  const call = async (...inputs: I): Promise<R> => {
+    if (currentTrace())
+      throw new OpError(
+        "compile",
+        "a call outside of other traces",
+        "a call inside one",
+        "call the plain function instead",
+      );
+    const { executable, pack } = load(inputs);
+    return pack(await executable.run(inputs.map((t) => concrete(t, "compile"))));
+  };
+  return Object.defineProperty(
+    Object.assign(call, {
+      report: (...inputs: I | []) => report(find(inputs).hoisted),
+      print: (...inputs: I | []) => printProgram(find(inputs).hoisted.program),
+      dispose,
+      [Symbol.dispose]: dispose,
+    }),
+    "signatures",
+    { get: () => [...programs.keys()] },
+  ) as Compiled<I, R>;
+}
+
+function build<I extends readonly Tensor[], R extends Result>(
+  fn: (...inputs: I) => R,
+  examples: I,
+  device: Device,
+): Loaded<R> {
+  const { program, pack } = trace(fn, examples);
+  const hoisted = hoist(optimize(program));
+  return { hoisted, executable: device.load(hoisted), pack };
+}
+
+/** Runs `fn` on symbols like the examples. */
+export function trace<I extends readonly Tensor[], R extends Result>(
+  fn: (...inputs: I) => R,
+  examples: I,
+): { program: Program; pack: (outputs: readonly Tensor[]) => R } {
+  const recording = new Trace();
+  const inputs = examples.map((t) => new Tensor(t.shape, t.dtype, undefined, recording));
+  // inputs mirrors examples one to one
+  const result = recording.record(() => fn(...(inputs as unknown as I)));
+  const single = result instanceof Tensor;
+  const names = single ? [] : Object.keys(result);
+  const variables = new Map(recording.reads);
+  for (const variable of recording.writes.keys())
+    if (!variables.has(variable))
+      variables.set(variable, new Tensor(variable.shape, variable.dtype, undefined, recording));
+  return {
+    program: {
+      inputs,
+      variables,
+      equations: recording.equations,
+      outputs: single ? [result] : Object.values(result),
+      updates: recording.writes,
+    },
+    // the same keys or the single tensor that fn returned
+    pack: (outputs) => (single ? outputs[0] : Object.fromEntries(names.map((n, i) => [n, outputs[i]]))) as R,
+  };
+}

@@ -1,0 +1,36 @@
+// Computes equal things once: same primitive, inputs and parameters. hostCall may be impure and is left alone.
+import type { Equation } from "../bind.ts";
+import { showShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Pass, substitute, uniform } from "./program.ts";
+
+export const commonSubexpressions: Pass = (program) => {
+  const ids = new Map<Tensor, string>();
+  const seen = new Map<string, Equation>();
+  const replacements = new Map<Tensor, Tensor>();
+  const id = (t: Tensor): string => {
+    const value = uniform(t);
+    if (value !== undefined) return `${value} ${showShape(t.shape)} ${t.dtype}`;
+    let name = ids.get(t);
+    if (!name) {
+      name = `%${ids.size}`;
+      ids.set(t, name);
+    }
+    return name;
+  };
+  const kept: Equation[] = [];
+  for (const e of program.equations) {
+    const inputs = e.inputs.map((t) => replacements.get(t) ?? t);
+    const key = `${e.name}(${inputs.map(id).join(", ")}) ${JSON.stringify(e.params)}`;
+    const same = e.name === "hostCall" ? undefined : seen.get(key);
+    if (same)
+      e.outputs.forEach((o, i) => {
+        replacements.set(o, same.outputs[i]!);
+      });
+    else {
+      seen.set(key, e);
+      kept.push(e);
+    }
+  }
+  return substitute(program, replacements, kept);
+};

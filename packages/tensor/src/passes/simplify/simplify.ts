@@ -1,0 +1,32 @@
+// Applies the local rules of algebra, front to back, until none fits.
+import type { Equation } from "../../bind.ts";
+import { Tensor } from "../../tensor.ts";
+import { type Pass, rewrite, substitute } from "../program.ts";
+import { concatOfSplit } from "./concat-of-split.ts";
+import { identities } from "./identities.ts";
+import { reshapeChain } from "./reshape-chain.ts";
+import type { Rule } from "./rule.ts";
+import { sumOfProduct } from "./sum-of-product.ts";
+
+const rules: readonly Rule[] = [identities, reshapeChain, concatOfSplit, sumOfProduct];
+
+export const simplify: Pass = (program) => {
+  const replacements = new Map<Tensor, Tensor>();
+  const makers = new Map<Tensor, Equation>();
+  const done: Equation[] = [];
+  const context = { maker: (t: Tensor) => makers.get(t) };
+  const visit = (raw: Equation): void => {
+    const e = rewrite(raw, { inputs: raw.inputs.map((t) => replacements.get(t) ?? t) });
+    for (const rule of rules) {
+      const answer = rule(e, context);
+      if (!answer) continue;
+      if (answer instanceof Tensor) replacements.set(e.outputs[0]!, answer);
+      else answer.forEach(visit);
+      return;
+    }
+    for (const o of e.outputs) makers.set(o, e);
+    done.push(e);
+  };
+  program.equations.forEach(visit);
+  return substitute(program, replacements, done);
+};
