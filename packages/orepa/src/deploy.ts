@@ -2,7 +2,7 @@
 import { Conv2d, type Mode, type Module } from "@orepa/autograd";
 import { cast, type Dtype, Generator, randn, type Tensor } from "@orepa/tensor";
 import type { LinearBlock } from "./block.ts";
-import { type Geometry, windowOptions } from "./geometry.ts";
+import { type Geometry, type GeometryOptions, geometry, windowOptions } from "./geometry.ts";
 import { toOffline } from "./offline.ts";
 
 /** The deployed form differs from the block by more than the tolerance. */
@@ -59,24 +59,35 @@ const epsilon = { float32: 2 ** -23, float64: 2 ** -52 } as const;
  */
 export function deploy(block: LinearBlock | DeployedBlock, options: DeployOptions = {}): DeployedBlock {
   if (block instanceof DeployedBlock) return block;
-  const { geometry } = block;
+  const shape = block.geometry;
   const exact = block.linearCopy();
   const { weight, bias } = exact.merge();
-  const { dtype = floatOf(block.kernel().dtype), probe = noise(geometry) } = options;
-  const { inChannels, groups, kernelSize } = geometry;
+  const { dtype = floatOf(block.kernel().dtype), probe = noise(shape) } = options;
+  const { inChannels, groups, kernelSize } = shape;
   const { tolerance = 16 * epsilon[dtype] * Math.sqrt((inChannels / groups) * kernelSize ** 2) } = options;
 
-  const conv = plainConv(geometry, weight, bias, dtype);
-  const rounded = plainConv(geometry, conv.weight.value, conv.bias!.value, "float64");
+  const conv = plainConv(shape, weight, bias, dtype);
+  const rounded = plainConv(shape, conv.weight.value, conv.bias!.value, "float64");
   const x = cast(probe, "float64");
   const deviation = relativeDeviation(rounded.forward(x), toOffline(exact).forward(x, "eval"));
   if (!(deviation <= tolerance)) throw new DeployError(block.kind, deviation, tolerance);
   return new DeployedBlock(conv, block.act, deviation);
 }
 
-function plainConv(geometry: Geometry, weight: Tensor, bias: Tensor, dtype: Dtype): Conv2d {
-  const { inChannels, outChannels, kernelSize } = geometry;
-  const conv = new Conv2d(inChannels, outChannels, kernelSize, { ...windowOptions(geometry), bias: true });
+/** A deployed block with first values, for weights that were deployed and saved earlier. */
+export function emptyDeployed(
+  inChannels: number,
+  outChannels: number,
+  { activation, ...options }: GeometryOptions & { readonly activation: Module },
+): DeployedBlock {
+  return new DeployedBlock(emptyConv(geometry("DeployedBlock", inChannels, outChannels, options)), activation, 0);
+}
+
+const emptyConv = (g: Geometry): Conv2d =>
+  new Conv2d(g.inChannels, g.outChannels, g.kernelSize, { ...windowOptions(g), bias: true });
+
+function plainConv(g: Geometry, weight: Tensor, bias: Tensor, dtype: Dtype): Conv2d {
+  const conv = emptyConv(g);
   for (const [variable, value] of [
     [conv.weight, weight],
     [conv.bias!, bias],
