@@ -1,5 +1,4 @@
 // Everything @orepa/autograd offers.
-
 export * from "./io/index.ts";
 export * from "./nn/index.ts";
 export * from "./optim/index.ts";
