@@ -5,7 +5,7 @@ import { averagePrecision, classMetrics } from "./average-precision.ts";
 import { DetectionEvaluator, fitness } from "./detection-metrics.ts";
 import { boxFilter, interpolate } from "./interpolate.ts";
 import { IOU_THRESHOLDS, matchDetections } from "./matching.ts";
-import { readSafetensors } from "./temporary-safetensors.ts";
+import { readSafetensors } from "@orepa/autograd";
 
 const fixture = (name: string): Uint8Array => readFileSync(new URL(`../../../../fixtures/${name}`, import.meta.url));
 const { tensors } = readSafetensors(fixture("metrics.safetensors"));

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { nonMaxSuppression } from "./nms.ts";
 import { descendingOrder } from "./order.ts";
-import { readSafetensors } from "./temporary-safetensors.ts";
+import { readSafetensors } from "@orepa/autograd";
 
 const fixture = (name: string): Uint8Array => readFileSync(new URL(`../../../../fixtures/${name}`, import.meta.url));
 const { tensors } = readSafetensors(fixture("postprocess.safetensors"));
