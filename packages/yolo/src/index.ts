@@ -1,6 +1,9 @@
 export {};
 export * from "./errors.ts";
 export * from "./model/index.ts";
+export * from "./loss/assigner.ts";
+export * from "./loss/boxes.ts";
+export * from "./loss/detection-loss.ts";
 export * from "./metrics/average-precision.ts";
 export * from "./metrics/box-iou.ts";
 export * from "./metrics/confusion-matrix.ts";
