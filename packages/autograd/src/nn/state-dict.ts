@@ -38,9 +38,12 @@ export const stateDict = (module: object): Map<string, Tensor> =>
   new Map([...namedVariables(module)].map(([key, variable]) => [key, variable.value]));
 
 /** The values of all Variables by key, brought home from whatever device holds them. */
-export async function readStateDict(module: object): Promise<Map<string, Tensor>> {
+export const readStateDict = (module: object): Promise<Map<string, Tensor>> => readVariables(namedVariables(module));
+
+/** The values of named Variables, such as an optimizer's state, brought home from whatever device holds them. */
+export async function readVariables(variables: ReadonlyMap<string, Variable>): Promise<Map<string, Tensor>> {
   const values = new Map<string, Tensor>();
-  for (const [key, variable] of namedVariables(module)) values.set(key, await variable.read());
+  for (const [key, variable] of variables) values.set(key, await variable.read());
   return values;
 }
 
@@ -50,12 +53,21 @@ export async function readStateDict(module: object): Promise<Map<string, Tensor>
  * report says what was left.
  * @throws StateDictError if strict and something differs.
  */
-export function loadStateDict(
+export const loadStateDict = (
   module: object,
+  state: ReadonlyMap<string, Tensor>,
+  options: { readonly strict?: boolean } = {},
+): LoadReport => loadVariables(namedVariables(module), state, options);
+
+/**
+ * `loadStateDict` for named Variables, such as an optimizer's state.
+ * @throws StateDictError if strict and something differs.
+ */
+export function loadVariables(
+  variables: ReadonlyMap<string, Variable>,
   state: ReadonlyMap<string, Tensor>,
   { strict = true }: { readonly strict?: boolean } = {},
 ): LoadReport {
-  const variables = namedVariables(module);
   const report = compare(variables, state);
   const [wrong] = [...report.mismatched, ...report.missing, ...report.unexpected];
   if (strict && wrong !== undefined) {

@@ -17,15 +17,17 @@ export const emaDecay = (
  * average = d average + (1 - d) model over all floating Variables, running statistics too; the others keep their values. Call it after
  * the optimizer: in a compiled step it then sees the new weights and statistics.
  * @param average a second instance of the model
- * @throws OpError if the two have different keys
+ * @throws OpError if the average lacks an entry of the model
  */
 export function updateEma(average: object, model: object, decay: Scalar): void {
   const averages = namedVariables(average);
-  for (const [key, variable] of namedVariables(model)) {
+  const pairs = [...namedVariables(model)].map(([key, variable]) => {
     const target = averages.get(key);
     if (!target)
       throw new OpError("updateEma", `an entry ${key} in the average`, "none", "build both from one definition");
-    if (!isFloating(variable.dtype)) continue;
-    target.assign(add(mul(target.value, decay), mul(variable.value, complement(decay))));
-  }
+    return { target, variable };
+  });
+  for (const { target, variable } of pairs)
+    if (isFloating(variable.dtype))
+      target.assign(add(mul(target.value, decay), mul(variable.value, complement(decay))));
 }
