@@ -1,5 +1,5 @@
 // Dropout: the kept share, its scale, and its stream.
-import { ones, tensor } from "@orepa/tensor";
+import { compile, ones, type Tensor, tensor } from "@orepa/tensor";
 import { expect, test } from "vitest";
 import { Dropout, dropout } from "./dropout.ts";
 
@@ -23,4 +23,14 @@ test("is the identity in eval mode and for p = 0, and refuses p = 1", () => {
   expect(new Dropout(0.5).forward(x, "eval")).toBe(x);
   expect(new Dropout(0).forward(x, "train")).toBe(x);
   expect(() => new Dropout(1)).toThrow("Dropout: expected a probability in [0, 1), got 1");
+});
+
+test("a compiled program draws anew at each run, as eager calls from the same seed do", async () => {
+  const [layer, twin] = [new Dropout(0.5, { seed: 1 }), new Dropout(0.5, { seed: 1 })];
+  const program = compile((x: Tensor) => layer.forward(x, "train"), { device: "cpu" });
+  const x = ones([40]);
+  const first = (await program(x)).toArray();
+  const second = (await program(x)).toArray();
+  expect(second).not.toEqual(first);
+  expect([first, second]).toEqual([twin.forward(x, "train").toArray(), twin.forward(x, "train").toArray()]);
 });
