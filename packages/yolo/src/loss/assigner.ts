@@ -192,8 +192,7 @@ function writeTargets(
     out.targetIndex[at] = place;
     if (t < 0) return;
     out.foreground[at] = 1;
-    out.scores[at * nc + targetClasses[t]!] =
-      (metric[t * anchors + a]! * bestOverlap[t]!) / (bestMetric[t]! + EPSILON);
+    out.scores[at * nc + targetClasses[t]!] = (metric[t * anchors + a]! * bestOverlap[t]!) / (bestMetric[t]! + EPSILON);
   });
 }
 
@@ -213,7 +212,8 @@ function completeIou(a: Reals, i: number, b: Reals, j: number): number {
   const outerWidth = Math.max(a[i + 2]!, b[j + 2]!) - Math.min(a[i]!, b[j]!);
   const outerHeight = Math.max(a[i + 3]!, b[j + 3]!) - Math.min(a[i + 1]!, b[j + 1]!);
   const diagonal = outerWidth ** 2 + outerHeight ** 2 + BOX_EPSILON;
-  const distance = ((b[j]! + b[j + 2]! - a[i]! - a[i + 2]!) ** 2 + (b[j + 1]! + b[j + 3]! - a[i + 1]! - a[i + 3]!) ** 2) / 4;
+  const distance =
+    ((b[j]! + b[j + 2]! - a[i]! - a[i + 2]!) ** 2 + (b[j + 1]! + b[j + 3]! - a[i + 1]! - a[i + 3]!) ** 2) / 4;
   const v = (4 / Math.PI ** 2) * (Math.atan(bWidth / bHeight) - Math.atan(aWidth / aHeight)) ** 2;
   const alpha = v / (v - shared + 1 + BOX_EPSILON);
   return shared - (distance / diagonal + v * alpha);

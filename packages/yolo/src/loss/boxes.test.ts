@@ -52,7 +52,7 @@ describe("box functions", () => {
   it("have the gradients that differences say", () => {
     const one = tensor([[0, 0, 4, 3]], { dtype: "float64" });
     const two = tensor([[1, 0.5, 5, 4.5]], { dtype: "float64" });
-    // ciou is not among them: its alpha counts as constant, so its gradient is not that of its value.
+    // ciou is not among them: its alpha counts as constant, so its gradient is not that of its value (see detection-loss.test.ts).
     for (const f of [iou, giou, diou]) gradcheck((x, y) => sum(f(x, y)), [one, two]);
     const points = tensor([[2, 2]], { dtype: "float64" });
     gradcheck((x) => sum(iou(distanceToBox(x, points), two)), [tensor([[1, 0.6, 1.1, 1.2]], { dtype: "float64" })]);
@@ -78,7 +78,10 @@ describe("box functions", () => {
   });
 
   it("give the reference's matrix of plain overlaps", () => {
-    const rows = (name: string, n: number): Float64Array => read(name).toTypedArray().slice(0, 4 * n) as Float64Array;
+    const rows = (name: string, n: number): Float64Array =>
+      read(name)
+        .toTypedArray()
+        .slice(0, 4 * n) as Float64Array;
     const matrix = boxIouMatrix(rows("boxes1_xyxy", 8), rows("boxes2_xyxy", 10));
     expectClose(tensor(matrix, { shape: [8, 10] }), tensors.get("box_iou_matrix")!);
   });

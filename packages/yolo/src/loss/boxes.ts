@@ -2,11 +2,12 @@
 import {
   add,
   atan,
+  cast,
   clamp,
   concat,
+  type Dtype,
   detach,
   div,
-  type Dtype,
   fromData,
   maximum,
   minimum,
@@ -16,7 +17,6 @@ import {
   squeeze,
   sub,
   type Tensor,
-  cast,
 } from "@orepa/tensor";
 
 /** Keeps quotients of empty boxes finite; the value of the reference implementation. */
@@ -140,7 +140,14 @@ function sides(boxes: Tensor, format: BoxFormat): Box {
   if (format === "xyxy") return { x1: p, y1: q, x2: r, y2: s, width: sub(r, p), height: add(sub(s, q), EPSILON) };
   const halfWidth = mul(r, 0.5);
   const halfHeight = mul(s, 0.5);
-  return { x1: sub(p, halfWidth), x2: add(p, halfWidth), y1: sub(q, halfHeight), y2: add(q, halfHeight), width: r, height: s };
+  return {
+    x1: sub(p, halfWidth),
+    x2: add(p, halfWidth),
+    y1: sub(q, halfHeight),
+    y2: add(q, halfHeight),
+    width: r,
+    height: s,
+  };
 }
 
 function overlap(first: Tensor, second: Tensor, { format = "xyxy" }: BoxOptions = {}): Pair {
@@ -156,7 +163,10 @@ function overlap(first: Tensor, second: Tensor, { format = "xyxy" }: BoxOptions 
 
 /** The smallest box around both. */
 function enclosing({ a, b }: Pair): { width: Tensor; height: Tensor } {
-  return { width: sub(maximum(a.x2, b.x2), minimum(a.x1, b.x1)), height: sub(maximum(a.y2, b.y2), minimum(a.y1, b.y1)) };
+  return {
+    width: sub(maximum(a.x2, b.x2), minimum(a.x1, b.x1)),
+    height: sub(maximum(a.y2, b.y2), minimum(a.y1, b.y1)),
+  };
 }
 
 /** Squared distance of the centres over the squared diagonal of the enclosing box. */

@@ -2,7 +2,6 @@
 import {
   abs,
   arange,
-  binaryCrossEntropyWithLogits,
   cast,
   concat,
   div,
@@ -28,7 +27,8 @@ import {
   unsqueeze,
 } from "@orepa/tensor";
 import { type AssignerOptions, assignTargets, type Reals } from "./assigner.ts";
-import { anchorPoints, boxToDistance, ciou, distanceToBox, xywhToXyxy } from "./boxes.ts";
+import { binaryCrossEntropy } from "./binary-cross-entropy.ts";
+import { type AnchorPoints, anchorPoints, boxToDistance, ciou, distanceToBox, xywhToXyxy } from "./boxes.ts";
 
 /** Weights of the three items. */
 export interface LossGains {
@@ -64,32 +64,58 @@ export interface DetectionLoss {
  *   major, regMax bins each), then class logits. float32 or float64, which decides the precision of the result.
  * @param targets (B, M, 5) class, cx, cy, w, h in fractions of the image; rows of zeros are empty places. M >= 1.
  */
-export function detectionLoss(
+export function detectionLoss(maps: readonly Tensor[], targets: Tensor, options: DetectionLossOptions): DetectionLoss {
+  const predictions = readPredictions(maps, options);
+  return assignedLoss(predictions, assign(predictions, targets, options), options);
+}
+
+/** What head maps say, for every anchor: map after map, row by row. */
+export interface Predictions {
+  /** (B, A, 4, regMax) log probabilities of the distances left, top, right, bottom. */
+  readonly logBins: Tensor;
+  /** (B, A, 4) corners in cells of the anchor's map. */
+  readonly boxes: Tensor;
+  /** (B, A, nc) class logits. */
+  readonly logits: Tensor;
+  readonly anchors: AnchorPoints;
+  /** Size of the network's input in pixels. */
+  readonly input: { readonly width: number; readonly height: number };
+}
+
+/** Reads raw head maps (as {@link detectionLoss} takes them). */
+export function readPredictions(
   maps: readonly Tensor[],
-  targets: Tensor,
-  { nc, strides, regMax = REG_MAX, gains = defaultGains, assigner = {} }: DetectionLossOptions,
-): DetectionLoss {
+  { nc, strides, regMax = REG_MAX }: DetectionLossOptions,
+): Predictions {
   const sizes = maps.map(({ shape }) => ({ height: shape[2]!, width: shape[3]! }));
   const { dtype } = maps[0]!;
-  const batch = maps[0]!.shape[0]!;
   const anchors = anchorPoints(sizes, strides, { dtype });
   const [sides, logits] = split(flattenMaps(maps), [4 * regMax, nc], 2) as [Tensor, Tensor];
+  const logBins = logSoftmax(reshape(sides, [sides.shape[0]!, -1, 4, regMax]), -1);
+  const distance = sum(mul(exp(logBins), arange(regMax, undefined, { dtype })), -1);
+  return {
+    logBins,
+    boxes: distanceToBox(distance, anchors.points),
+    logits,
+    anchors,
+    input: { width: sizes[0]!.width * strides[0]!, height: sizes[0]!.height * strides[0]! },
+  };
+}
 
-  const logBins = logSoftmax(reshape(sides, [batch, -1, 4, regMax]), -1);
-  const bins = arange(regMax, undefined, { dtype });
-  const boxes = distanceToBox(sum(mul(exp(logBins), bins), -1), anchors.points);
-
-  const assigned = assign({ boxes, logits, targets: cast(targets, dtype) }, anchors, sizes, strides, nc, assigner);
+/** The loss for given targets of every anchor. */
+export function assignedLoss(
+  { logBins, boxes, logits, anchors }: Predictions,
+  assigned: AssignedTargets,
+  { gains = defaultGains }: DetectionLossOptions,
+): DetectionLoss {
+  const { dtype } = boxes;
   const scale = maximum(sum(assigned.scores), 1);
   const weight = sum(assigned.scores, 2);
-
-  const cls = sum(binaryCrossEntropyWithLogits(logits, assigned.scores));
   const box = sum(mul(sub(1, ciou(boxes, assigned.boxes)), weight));
-  const distance = boxToDistance(anchors.points, assigned.boxes, regMax - 1);
-  const dfl = sum(mul(distributionFocalLoss(logBins, distance, bins), weight));
-
+  const cls = sum(binaryCrossEntropy(logits, assigned.scores));
+  const dfl = sum(mul(distributionFocalLoss(logBins, anchors.points, assigned.boxes), weight));
   const items = mul(div(stack([box, cls, dfl]), scale), tensor([gains.box, gains.cls, gains.dfl], { dtype }));
-  return { total: mul(sum(items), batch), items };
+  return { total: mul(sum(items), boxes.shape[0]!), items };
 }
 
 /**
@@ -97,9 +123,13 @@ export function detectionLoss(
  * (Li et al. 2020, eq. 6). The two weights are the triangle max(0, 1 - |distance - bin|).
  *
  * @param logBins (..., 4, bins) log probabilities.
- * @param distance (..., 4) in [0, bins - 1).
+ * @param boxes (..., 4) true corners in cells.
+ * @returns (...)
  */
-function distributionFocalLoss(logBins: Tensor, distance: Tensor, bins: Tensor): Tensor {
+function distributionFocalLoss(logBins: Tensor, points: Tensor, boxes: Tensor): Tensor {
+  const count = logBins.shape.at(-1)!;
+  const bins = arange(count, undefined, { dtype: logBins.dtype });
+  const distance = boxToDistance(points, boxes, count - 1);
   const weight = relu(sub(1, abs(sub(unsqueeze(distance, -1), bins))));
   return mean(neg(sum(mul(weight, logBins), -1)), -1);
 }
@@ -116,48 +146,48 @@ function flattenMaps(maps: readonly Tensor[]): Tensor {
 }
 
 /** What every anchor shall learn: constants for the gradient. */
-interface Assigned {
+export interface AssignedTargets {
   /** (B, A, 4) corners in cells of the anchor's map. */
   readonly boxes: Tensor;
-  /** (B, A, nc), 0 in the background. */
+  /** (B, A, nc) in [0, 1], 0 in the background. */
   readonly scores: Tensor;
 }
 
-function assign(
-  { boxes, logits, targets }: { readonly boxes: Tensor; readonly logits: Tensor; readonly targets: Tensor },
-  anchors: { readonly points: Tensor; readonly strides: Tensor },
-  sizes: readonly { readonly height: number; readonly width: number }[],
-  strides: readonly number[],
-  nc: number,
-  options: AssignerOptions,
-): Assigned {
-  const [batch, count] = boxes.shape as [number, number];
-  const places = targets.shape[1]!;
+/** Assigns targets (as {@link detectionLoss} takes them) to anchors; runs on the host in the middle of a program. */
+export function assign(
+  { boxes, logits, anchors: { points, strides }, input: { width, height } }: Predictions,
+  targets: Tensor,
+  { nc, assigner = {} }: DetectionLossOptions,
+): AssignedTargets {
   const { dtype } = boxes;
-  const width = sizes[0]!.width * strides[0]!;
-  const height = sizes[0]!.height * strides[0]!;
-  const pixels = mul(slice(targets, 2, 1, 5), tensor([width, height, width, height], { dtype }));
+  const [batch, count] = boxes.shape as [number, number];
+  const sizes = { batch, anchors: count, targets: targets.shape[1]!, nc };
+  const fractions = slice(cast(targets, dtype), 2, 1, 5);
+  const pixels = mul(fractions, tensor([width, height, width, height], { dtype }));
+  const inputs = [
+    sigmoid(logits),
+    mul(boxes, strides),
+    mul(points, strides),
+    slice(cast(targets, dtype), 2, 0, 1),
+    xywhToXyxy(pixels),
+  ];
+  const shapes = { boxes: [batch, count, 4], scores: [batch, count, nc] };
   const [assignedBoxes, scores] = hostCall(
-    [
-      sigmoid(logits),
-      mul(boxes, anchors.strides),
-      mul(anchors.points, anchors.strides),
-      slice(targets, 2, 0, 1),
-      xywhToXyxy(pixels),
-    ],
-    (...inputs) => {
-      const [s, b, p, c, t] = inputs.map((x) => x.toTypedArray() as Reals) as [Reals, Reals, Reals, Reals, Reals];
+    inputs,
+    (...concrete) => {
+      // Float tensors all of them.
+      const [scores, boxes, points, targetClasses, targetBoxes] = concrete.map((x) => x.toTypedArray() as Reals);
       const result = assignTargets(
-        { scores: s, boxes: b, points: p, targetClasses: c, targetBoxes: t },
-        { batch, anchors: count, targets: places, nc },
-        options,
+        { scores: scores!, boxes: boxes!, points: points!, targetClasses: targetClasses!, targetBoxes: targetBoxes! },
+        sizes,
+        assigner,
       );
-      return [fromData(result.boxes, [batch, count, 4]), fromData(result.scores, [batch, count, nc])];
+      return [fromData(result.boxes, shapes.boxes), fromData(result.scores, shapes.scores)];
     },
     [
-      { shape: [batch, count, 4], dtype },
-      { shape: [batch, count, nc], dtype },
+      { shape: shapes.boxes, dtype },
+      { shape: shapes.scores, dtype },
     ],
   ) as [Tensor, Tensor];
-  return { boxes: div(assignedBoxes, anchors.strides), scores };
+  return { boxes: div(assignedBoxes, strides), scores };
 }

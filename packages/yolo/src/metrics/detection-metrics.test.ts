@@ -1,11 +1,11 @@
 // Matching, average precision, curves and the confusion matrix against reference results.
 import { readFileSync } from "node:fs";
+import { readSafetensors } from "@orepa/autograd";
 import { describe, expect, it } from "vitest";
 import { averagePrecision, classMetrics } from "./average-precision.ts";
 import { DetectionEvaluator, fitness } from "./detection-metrics.ts";
 import { boxFilter, interpolate } from "./interpolate.ts";
 import { IOU_THRESHOLDS, matchDetections } from "./matching.ts";
-import { readSafetensors } from "@orepa/autograd";
 
 const fixture = (name: string): Uint8Array => readFileSync(new URL(`../../../../fixtures/${name}`, import.meta.url));
 const { tensors } = readSafetensors(fixture("metrics.safetensors"));

@@ -1,9 +1,9 @@
 // Suppression against reference results, and its limits on dense predictions.
 import { readFileSync } from "node:fs";
+import { readSafetensors } from "@orepa/autograd";
 import { describe, expect, it } from "vitest";
 import { nonMaxSuppression } from "./nms.ts";
 import { descendingOrder } from "./order.ts";
-import { readSafetensors } from "@orepa/autograd";
 
 const fixture = (name: string): Uint8Array => readFileSync(new URL(`../../../../fixtures/${name}`, import.meta.url));
 const { tensors } = readSafetensors(fixture("postprocess.safetensors"));
