@@ -39,6 +39,11 @@ import { Orepa } from "./orepa.ts";
 
 /** Five steps multiply what the rounding of the reference to float32 leaves open (1e-4 by its own account). */
 const tolerance = 1e-5;
+/**
+ * The file's `step0.grad.*` hold the gradients of the last step, not of the first: they agree with it to 1e-5, while at the first step
+ * the 1x1 of the frequency prior has no gradient (its scale starts at 0) and theirs is not 0.
+ */
+const lastStep = 4;
 const norm = { eps: 1e-5, momentum: 0.1 };
 const linear = { norm: "none", activation: false } as const;
 
@@ -122,7 +127,7 @@ it("follows the reference through five steps of SGD with momentum and weight dec
   expect([...parameters.keys()].sort()).toEqual(Object.keys(config.rules).sort());
   const momentum = new Map([...parameters].map(([key, p]) => [key, zerosLike(p.value)]));
   const labels = reshape(cast(get("labels"), "int32"), [6, 1]);
-  for (let step = 0; step < 5; step++) {
+  for (let step = 0; step <= lastStep; step++) {
     let logits: Tensor | undefined;
     const { value, grads } = valueAndGrad(() => {
       logits = model.forward(get("input"), "train");
@@ -137,7 +142,7 @@ it("follows the reference through five steps of SGD with momentum and weight dec
     );
     for (const [key, parameter] of parameters) {
       const gradient = grads.get(parameter)!;
-      if (step === 0) expectClose(`gradient of ${key}`, gradient, get(`step0.grad.${key}`), tolerance);
+      if (step === lastStep) expectClose(`gradient of ${key}`, gradient, get(`step0.grad.${key}`), tolerance);
       const [rate, decay] = config.rules[key]!;
       const buffer = add(mul(momentum.get(key)!, config.momentum), add(gradient, mul(parameter.value, decay)));
       momentum.set(key, buffer);
