@@ -57,7 +57,7 @@ export function matmul(a: FloatArray, b: FloatArray, out: FloatArray, g: MatmulG
           packedB,
           0,
         );
-        multiplyPanels(packedA, 0, packedB, 0, C, width, rowPanels, width / TILE_COLUMNS, depth);
+        multiplyPanels(packedA, 0, packedB, 0, C, 0, width, rowPanels, width / TILE_COLUMNS, depth);
       }
       save(C, width, out, t * M * N + n, N, M, columns);
     }

@@ -27,7 +27,7 @@ export function scratch(name: string, size: number): Float64Array {
 }
 
 /**
- * C[i, j] += sum over k of A[i, k] B[k, j] for `rowPanels` x `columnPanels` tiles; C has rows of `width` doubles.
+ * C[i, j] += sum over k of A[i, k] B[k, j] for `rowPanels` x `columnPanels` tiles; C has rows of `width` doubles from C[cAt].
  * A and B start at `aAt` and `bAt` and hold panels of depth K.
  */
 export function multiplyPanels(
@@ -36,6 +36,7 @@ export function multiplyPanels(
   B: Float64Array,
   bAt: number,
   C: Float64Array,
+  cAt: number,
   width: number,
   rowPanels: number,
   columnPanels: number,
@@ -71,7 +72,7 @@ export function multiplyPanels(
         a = (a + 4) | 0;
         b = (b + 2) | 0;
       }
-      let c = (i * 4 * width + j * 2) | 0;
+      let c = (cAt + i * 4 * width + j * 2) | 0;
       C[c] = C[c]! + c00;
       C[c + 1] = C[c + 1]! + c01;
       c = (c + width) | 0;
