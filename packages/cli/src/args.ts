@@ -1,12 +1,14 @@
 // The one table of arguments: defaults, types, ranges, help text and args.yaml all follow from it.
 // Defaults are those that users of Ultralytics 8.3.0 know; what differs says so in its help text.
 
+import { deviceNames } from "@orepa/tensor";
+
 /** What the command can be asked to do. */
 export const MODES = ["train", "val", "predict", "info"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Kinds of values: how the text after `=` is read. `list` is comma separated, in brackets or not. */
-export type Kind = "integer" | "fraction" | "number" | "boolean" | "text" | "integers" | "texts";
+export type Kind = "integer" | "fraction" | "number" | "boolean" | "text" | "integers";
 
 /** One argument. `null` as default means "not set". */
 export interface Argument {
@@ -49,7 +51,7 @@ export const ARGUMENTS = {
     kind: "text",
     default: "auto",
     modes: runs,
-    choices: ["auto", "cpu"],
+    choices: ["auto", ...deviceNames],
     help: "where the tensors are computed; auto takes the fastest that answers",
   },
   json: { kind: "boolean", default: false, modes: all, help: "print the result as one JSON object on the last line" },
@@ -169,7 +171,6 @@ interface ValueOfKind {
   readonly boolean: boolean;
   readonly text: string;
   readonly integers: readonly number[];
-  readonly texts: readonly string[];
 }
 
 type ValueOf<A extends Argument> = ValueOfKind[A["kind"]] | (A["default"] extends null ? null : never);

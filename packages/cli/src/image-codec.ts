@@ -58,8 +58,9 @@ function load(bytes: Uint8Array): CanvasImage {
     throw new Error(TRUNCATED);
   const picture = new CanvasImage();
   let reason = "not a picture of a known format";
-  picture.onerror = (error) => {
-    reason = error.message;
+  // Errors come through this handler or are thrown; the types say Event for what is an Error.
+  picture.onerror = (error: unknown) => {
+    reason = error instanceof Error ? error.message : reason;
   };
   try {
     picture.src = Buffer.from(bytes);

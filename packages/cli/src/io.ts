@@ -14,6 +14,8 @@ export interface Io {
   readonly cwd: string;
   /** Calls back at every Ctrl-C; returns how to stop that. */
   readonly onInterrupt: (handler: () => void) => () => void;
+  /** Ends the process at once. */
+  readonly quit: (code: number) => void;
   /** Milliseconds since any moment. */
   readonly now: () => number;
 }

@@ -101,8 +101,6 @@ export function readValue(name: string, argument: Argument, text: string): Value
       if (choice === undefined) throw fail(describeKind(argument));
       return choice;
     }
-    case "texts":
-      return items(text);
     case "integers": {
       const values = items(text).map(Number);
       if (values.length === 0 || values.some((value) => !Number.isInteger(value) || value < 0)) {
@@ -129,8 +127,6 @@ export function describeKind({ kind, minimum, choices }: Argument): string {
       return "a number from 0 to 1";
     case "text":
       return choices ? `one of ${choices.join(", ")}` : "a text";
-    case "texts":
-      return "texts separated by commas";
     case "integers":
       return "integers separated by commas";
     default:
@@ -138,8 +134,7 @@ export function describeKind({ kind, minimum, choices }: Argument): string {
   }
 }
 
-const placeholder = ({ kind }: Argument): string =>
-  kind === "text" || kind === "texts" ? "TEXT" : kind === "boolean" ? "true" : "1";
+const placeholder = ({ kind }: Argument): string => (kind === "text" ? "TEXT" : kind === "boolean" ? "true" : "1");
 
 const items = (text: string): string[] =>
   text

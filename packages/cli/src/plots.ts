@@ -2,7 +2,15 @@
 
 import path from "node:path";
 import type { Canvas } from "@napi-rs/canvas";
-import type { Dataset, Image, ValidatedImage, ValidationResult } from "@orepa/yolo";
+import {
+  type Batch,
+  type Dataset,
+  type Image,
+  trainLoader,
+  type ValidatedImage,
+  type ValidationResult,
+} from "@orepa/yolo";
+import type { Settings } from "./args.ts";
 import { barChart, lineCharts, matrixChart } from "./charts.ts";
 import { type DrawnBox, drawBoxes, enlarge, mosaic } from "./draw.ts";
 import { encode, rasterise, toCanvas } from "./image-codec.ts";
@@ -83,23 +91,40 @@ export async function writeValidationPictures(
   return written;
 }
 
-/** A mosaic of pictures with boxes given as fractions of the picture (class, centre, size). */
-export async function writeBatchPicture(
-  folder: string,
-  name: string,
-  pictures: readonly { image: Image; boxes: readonly (readonly [number, number, number, number, number])[] }[],
-  names: readonly string[],
-): Promise<string> {
-  const canvases = pictures.slice(0, SHOWN).map(({ image, boxes }) => {
-    const { width, height } = image;
-    const drawn = boxes.map(([classIndex, cx, cy, w, h]) => ({
-      box: [(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height] as const,
-      classIndex,
-      label: names[classIndex]!,
-    }));
-    return annotated(image, drawn);
+/** train_batch0.jpg to train_batch2.jpg: the first batches as the network sees them, augmented. */
+export async function writeBatchPictures(folder: string, dataset: Dataset, settings: Settings): Promise<void> {
+  const { batch: size, imgsz, seed } = settings;
+  const loader = trainLoader(dataset, { batch: size, imgsz, seed, augment: settings });
+  for (let index = 0; index < Math.min(3, loader.batches); index++) {
+    const batch = await loader.batch(0, index);
+    await write(folder, `train_batch${index}.jpg`, mosaic(batchPictures(batch, dataset.names), CELL));
+  }
+}
+
+/** The pictures of a batch with their boxes. */
+function batchPictures({ images, shape, targets, targetShape }: Batch, names: readonly string[]): Canvas[] {
+  const [count, , height, width] = shape;
+  const [, rows, columns] = targetShape;
+  const plane = width * height;
+  return Array.from({ length: Math.min(count, SHOWN) }, (_, b) => {
+    const level = (i: number, c: number) => Math.round(images[(b * 3 + c) * plane + i]! * 255);
+    const data = Uint8Array.from({ length: 3 * plane }, (_, i) => level(Math.floor(i / 3), i % 3));
+    const boxes = Array.from({ length: rows }, (_, row) =>
+      targets.subarray((b * rows + row) * columns, (b * rows + row + 1) * columns),
+    );
+    const drawn = boxes.flatMap(([classIndex, cx, cy, w, h]): DrawnBox[] => {
+      if (w === 0) return [];
+      const [x, y, halfWidth, halfHeight] = [cx! * width, cy! * height, (w! * width) / 2, (h! * height) / 2];
+      return [
+        {
+          box: [x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight],
+          classIndex: classIndex!,
+          label: names[classIndex!]!,
+        },
+      ];
+    });
+    return annotated({ width, height, data }, drawn);
   });
-  return write(folder, name, mosaic(canvases, CELL));
 }
 
 /** A picture, enlarged until labels can be read on it, with its boxes. */

@@ -8,6 +8,8 @@ export interface CapturedIo extends Io {
   readonly errors: () => string;
   /** Presses Ctrl-C. */
   readonly interrupt: () => void;
+  /** The codes that the program has asked to quit with. */
+  readonly quits: readonly number[];
 }
 
 /** A terminal that keeps what is written to it. `watch` sees every text as it comes. */
@@ -17,6 +19,7 @@ export function captureIo(
   const { cwd = process.cwd(), isTerminal = false, watch } = options;
   let out = "";
   let err = "";
+  const quits: number[] = [];
   const handlers = new Set<() => void>();
   const io: CapturedIo = {
     write: (text) => {
@@ -33,9 +36,13 @@ export function captureIo(
       handlers.add(handler);
       return () => handlers.delete(handler);
     },
+    quit: (code) => {
+      quits.push(code);
+    },
     now: () => performance.now(),
     output: () => out,
     errors: () => err,
+    quits,
     interrupt: () => {
       for (const handler of handlers) handler();
     },

@@ -1,0 +1,79 @@
+// Opens the data that the user means: a data.yaml, or the embedded digits.
+
+import { type Dataset, describeProblem, loadDataset, readDataYaml, type Split, UserError } from "@orepa/yolo";
+import type { Settings } from "./args.ts";
+import { DIGIT_NAMES, digitsDataset } from "./digits.ts";
+import { nodeCodec } from "./image-codec.ts";
+import { type Io, line, warn } from "./io.ts";
+import { nodeFiles } from "./node-files.ts";
+import { progressLine } from "./progress.ts";
+
+/** The value of data= that means the embedded digits; also what is taken without data=. */
+export const DIGITS = "digits";
+/** Scenes of each split of the digits. */
+const DIGIT_SCENES = { train: 512, val: 128 } as const;
+/** Problems listed one by one; the rest is counted. */
+const LISTED_PROBLEMS = 50;
+
+/** Whether data= names the digits. */
+export const isDigits = (data: string | null): boolean => data === null || data === DIGITS;
+
+/** What training on digits asks for instead of the general defaults: small pictures, no mirrored digits. */
+export const DIGIT_DEFAULTS: Partial<Settings> = { imgsz: 64, epochs: 30, fliplr: 0, nbs: 16 };
+
+/** How to open data. */
+export interface OpenOptions {
+  readonly data: string | null;
+  readonly imgsz: number;
+  readonly seed: number;
+  readonly fraction: number;
+  readonly singleClass: boolean;
+}
+
+/** Reads one split and tells what was found and what was left out. */
+export async function openSplit(split: "train" | "val", options: OpenOptions, io: Io): Promise<Dataset> {
+  const { data, imgsz, seed, fraction, singleClass } = options;
+  if (isDigits(data)) {
+    const scenes = Math.max(1, Math.round(DIGIT_SCENES[split] * fraction));
+    const dataset = digitsDataset({ split, scenes, side: imgsz, seed });
+    line(io, `${split}: ${scenes} embedded scenes of handwritten digits, ${imgsz} px, seed ${seed}`);
+    return dataset;
+  }
+  const fs = nodeFiles(io.cwd);
+  const config = await readDataYaml(data!, fs);
+  const progress = progressLine(io);
+  const dataset = await loadDataset({
+    config,
+    split: split satisfies Split,
+    fs,
+    codec: nodeCodec,
+    fraction: split === "train" ? fraction : 1,
+    singleClass,
+    onProgress: (done, total) => progress.update(`${split}: scanning ${config.file}`, done, total),
+  });
+  const { samples, backgrounds, problems } = dataset;
+  progress.finish(
+    `${split}: ${config.file}: ${samples.length} pictures, ${backgrounds} backgrounds, ${problems.length} problems left out`,
+  );
+  for (const problem of problems.slice(0, LISTED_PROBLEMS)) warn(io, `${describeProblem(problem)} (left out)`);
+  if (problems.length > LISTED_PROBLEMS) warn(io, `... and ${problems.length - LISTED_PROBLEMS} problems more`);
+  return dataset;
+}
+
+/** The class names of data=. */
+export async function classNames(data: string | null, singleClass: boolean, io: Io): Promise<readonly string[]> {
+  if (isDigits(data)) return DIGIT_NAMES;
+  const { names } = await readDataYaml(data!, nodeFiles(io.cwd));
+  return singleClass ? ["item"] : names;
+}
+
+/** Throws a UserError unless weights and data have the same number of classes. */
+export function checkClasses(
+  weights: { file: string; names: readonly string[] },
+  data: { label: string; names: readonly string[] },
+): void {
+  if (weights.names.length === data.names.length) return;
+  throw new UserError(
+    `data: expected ${weights.names.length} classes as in ${weights.file}, got ${data.names.length} in ${data.label} (use the data it was trained on)`,
+  );
+}

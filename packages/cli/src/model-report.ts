@@ -1,0 +1,37 @@
+// What the console says about a model: layers, re-parameterized blocks with their branches, and sums.
+
+import { namedModules } from "@orepa/autograd";
+import { describe, type LinearBlock } from "@orepa/orepa";
+import { type DetectModel, formatLayerTable, layerTable, type ModelInfo, modelInfo, summary } from "@orepa/yolo";
+import { type Io, line } from "./io.ts";
+import { type Architecture, createModel } from "./models.ts";
+
+/** Prints the layer table, every re-parameterized block and the summary line; returns the facts. */
+export function printModel(
+  model: DetectModel,
+  { io, label, imgsz, verbose }: { io: Io; label: string; imgsz?: number; verbose: boolean },
+): ModelInfo {
+  if (verbose) {
+    line(io, formatLayerTable(layerTable(model)));
+    for (const [path, block] of linearBlocks(model)) line(io, `${path}: ${describe(block)}`);
+  }
+  const facts = modelInfo(model, imgsz);
+  line(io, summary(label, facts));
+  return facts;
+}
+
+/** The facts of the deployed form of an architecture, and its summary line. */
+export function fuseFacts(
+  architecture: Architecture,
+  { label, nc, imgsz }: { label: string; nc: number; imgsz?: number },
+): { info: ModelInfo; text: string } {
+  const info = modelInfo(createModel({ ...architecture, fused: true }, { nc }), imgsz);
+  return { info, text: summary(`${label} (deployed)`, info) };
+}
+
+/** The re-parameterized blocks of a model by their paths. */
+export const linearBlocks = (model: object): [path: string, block: LinearBlock][] =>
+  [...namedModules(model)].filter((entry): entry is [string, LinearBlock] => isLinearBlock(entry[1]));
+
+const isLinearBlock = (module: object): module is LinearBlock =>
+  "branches" in module && "scales" in module && "geometry" in module && "kernel" in module;

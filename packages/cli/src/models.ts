@@ -1,0 +1,160 @@
+// Finds the model that the user means: a name, a model text or a weights file that knows its own architecture.
+
+import path from "node:path";
+import { initialize, loadStateDict, readSafetensors, StateDictError } from "@orepa/autograd";
+import type { Tensor } from "@orepa/tensor";
+import { buildModel, type Checkpoint, type DetectModel, modelYaml, stripCheckpoint, UserError } from "@orepa/yolo";
+import { nodeFiles } from "./node-files.ts";
+import { registry } from "./registry.ts";
+
+/** An architecture: everything needed to build it, kept in the metadata of weights files. */
+export interface Architecture {
+  /** For the summary line: `YOLO11n-OREPA`. */
+  readonly label: string;
+  readonly text: string;
+  readonly scale: string | undefined;
+  readonly fused: boolean;
+}
+
+/** An architecture, and for a weights file what it was trained on and its weights. */
+export interface ModelSpec {
+  readonly architecture: Architecture;
+  readonly weights: Weights | null;
+}
+
+/** What a weights file holds. */
+export interface Weights {
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly imgsz: number;
+  /** As it was read; keys that begin with `train/` are there only to resume. */
+  readonly checkpoint: Checkpoint;
+}
+
+/** The architecture, or the weights, that `model=` names. */
+export async function findModel(model: string, cwd: string): Promise<ModelSpec> {
+  if (/\.safetensors$/i.test(model)) return readWeights(model, cwd);
+  if (!/\.ya?ml$/i.test(model) && !/^yolo11[nsmlx]?(-OREPA)?$/.test(model)) {
+    throw new UserError(`model: expected a .yaml or .safetensors file, got "${model}" (e.g. model=yolo11n-OREPA.yaml)`);
+  }
+  const files = nodeFiles(cwd);
+  const kind = await files.kind(files.resolve(model));
+  if (kind === "file") return { architecture: await readYaml(files.resolve(model)), weights: null };
+  if (path.basename(model) !== model || !model.startsWith("yolo11")) {
+    throw new UserError(
+      `model: expected a file, but there is none at ${files.resolve(model)} (check the path, or use yolo11n-OREPA.yaml)`,
+    );
+  }
+  const { name, text, scale } = modelYaml(model);
+  return { architecture: { label: labelOf(name, scale), text, scale, fused: false }, weights: null };
+}
+
+/** `yolo11-OREPA`, n: `YOLO11n-OREPA`. */
+const labelOf = (name: string, scale: string | undefined): string => name.replace(/^yolo11/, `YOLO11${scale ?? ""}`);
+
+async function readYaml(file: string): Promise<Architecture> {
+  const text = await nodeFiles("/").readText(file);
+  // As with the models that come along: yolo11s-mine.yaml means scale s where the text has one of that name.
+  const letter = /^yolo11([nsmlx])/i.exec(path.basename(file))?.[1];
+  const scale = letter !== undefined && new RegExp(`^\\s+${letter}\\s*:`, "m").test(text) ? letter : undefined;
+  return { label: path.basename(file).replace(/\.ya?ml$/i, ""), text, scale, fused: false };
+}
+
+/** Reads a weights file and the architecture that its metadata describes. */
+export async function readWeights(
+  model: string,
+  cwd: string,
+): Promise<{ architecture: Architecture; weights: Weights }> {
+  const checkpoint = await readCheckpoint(model, cwd);
+  const file = nodeFiles(cwd).resolve(model);
+  const {
+    model_yaml: text,
+    scale,
+    label,
+    names,
+    imgsz,
+    fused,
+  } = checkpoint.metadata as Partial<Record<string, string>>;
+  if (text === undefined || names === undefined) {
+    throw new UserError(
+      `${file}: expected weights written by orepa train, got a file without model and class names (train one first)`,
+    );
+  }
+  return {
+    architecture: { label: label ?? path.basename(file), text, scale: scale || undefined, fused: fused === "true" },
+    weights: { file, names: JSON.parse(names) as string[], imgsz: Number(imgsz), checkpoint },
+  };
+}
+
+/** Reads a safetensors file. Throws a UserError that says what is wrong with it. */
+export async function readCheckpoint(model: string, cwd: string): Promise<Checkpoint> {
+  const files = nodeFiles(cwd);
+  const file = files.resolve(model);
+  if ((await files.kind(file)) !== "file") {
+    throw new UserError(`weights: expected a file, but there is none at ${file} (check the path)`);
+  }
+  try {
+    return readSafetensors(await files.readBytes(file));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${file}: ${(error as Error).message}`);
+  }
+}
+
+/** The metadata that lets a weights file be used alone. */
+export const metadataOf = (
+  architecture: Architecture,
+  { names, imgsz }: { names: readonly string[]; imgsz: number },
+): Record<string, string> => ({
+  format: "orepa",
+  label: architecture.label,
+  model_yaml: architecture.text,
+  scale: architecture.scale ?? "",
+  nc: String(names.length),
+  names: JSON.stringify(names),
+  imgsz: String(imgsz),
+  fused: String(architecture.fused),
+});
+
+/** Builds a model with its first values; `nc` replaces the number of classes of the text. */
+export function createModel(
+  { text, scale, fused }: Architecture,
+  options: { nc?: number; seed?: number } = {},
+): DetectModel {
+  const model = buildModel(text, { scale, fused, nc: options.nc, registry });
+  initialize(model, options.seed ?? 0);
+  return model;
+}
+
+/** The model of a weights file, with its weights. Throws a UserError that names the first entry that does not fit. */
+export function loadedModel({ architecture, weights }: { architecture: Architecture; weights: Weights }): DetectModel {
+  const model = createModel(architecture, { nc: weights.names.length });
+  try {
+    loadStateDict(model, plainWeights(weights.checkpoint));
+  } catch (error) {
+    if (!(error instanceof StateDictError)) throw error;
+    throw new UserError(`${weights.file}: ${mismatch(error)} (the file was not written for this model)`);
+  }
+  return model;
+}
+
+/** Copies the weights that fit and says how many: what fine-tuning starts from. Throws a UserError when none fits. */
+export function transfer(model: DetectModel, { file, checkpoint }: { file: string; checkpoint: Checkpoint }): string {
+  const { loaded, missing, mismatched } = loadStateDict(model, plainWeights(checkpoint), { strict: false });
+  const total = loaded.length + missing.length + mismatched.length;
+  if (loaded.length === 0) {
+    throw new UserError(
+      `${file}: expected weights for this model, got none of its ${total} entries (check model= and pretrained=)`,
+    );
+  }
+  const first = mismatched[0] === undefined ? "" : `, other shape: ${mismatched.length} (first ${mismatched[0]})`;
+  return `Transferred ${loaded.length}/${total} entries from ${file}${first}`;
+}
+
+/** The weights without what only a resume needs. */
+const plainWeights = (checkpoint: Checkpoint): ReadonlyMap<string, Tensor> => stripCheckpoint(checkpoint).tensors;
+
+const show = (shape: readonly number[] | undefined): string =>
+  shape ? `shape [${shape.join(", ")}]` : "no such entry";
+const mismatch = ({ key, expected, got }: StateDictError): string =>
+  `${key}: expected ${show(expected)}, got ${show(got)}`;

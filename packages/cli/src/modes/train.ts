@@ -1,0 +1,187 @@
+// orepa train: trains a detector, keeps its best weights and writes the deployed network.
+
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { stateDict, writeSafetensors } from "@orepa/autograd";
+import { Generator, rand } from "@orepa/tensor";
+import {
+  type Dataset,
+  fuse,
+  NonFiniteLossError,
+  stripCheckpoint,
+  type TrainEvent,
+  train as trainModel,
+  UserError,
+  validate,
+} from "@orepa/yolo";
+import { openSplit } from "../data.ts";
+import { type Io, line } from "../io.ts";
+import { deviceOf, greet, type ModeFunction } from "../mode.ts";
+import { fuseFacts, printModel } from "../model-report.ts";
+import { loadedModel, metadataOf, readWeights } from "../models.ts";
+import { kindOf, writeAtomic } from "../node-files.ts";
+import {
+  writeBatchPictures,
+  writeLabelsChart,
+  writeResultsChart,
+  writeValidationCharts,
+  writeValidationPictures,
+} from "../plots.ts";
+import { clock, progressLine } from "../progress.ts";
+import { resultLine, resultLines, resultsText } from "../results-csv.ts";
+import { writeArguments } from "../run-folder.ts";
+import { planMetadata, planModel, planTraining, type TrainPlan, trainArguments } from "../train-plan.ts";
+import { trainReport } from "../train-report.ts";
+import { printValidation, speedLine } from "../validation-table.ts";
+
+/** Trains, validates the best weights, deploys them. */
+export const train: ModeFunction = async (command, io) => {
+  const started = io.now();
+  greet(io, command.settings.device);
+  const plan = await planTraining(command, io);
+  const { settings, folder } = plan;
+  line(
+    io,
+    Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(", "),
+  );
+  if (plan.resume === null) await writeArguments(folder, "train", settings);
+
+  const { model, transferred } = planModel(plan);
+  printModel(model, { io, label: plan.architecture.label, verbose: settings.verbose });
+  if (transferred !== null) line(io, transferred);
+  const open = (split: "train" | "val"): Promise<Dataset> =>
+    openSplit(split, { ...settings, singleClass: settings.single_cls }, io);
+  const dataset = await open("train");
+  const valDataset = settings.val ? await open("val") : null;
+  if (settings.plots) {
+    await writeLabelsChart(folder, dataset);
+    await writeBatchPictures(folder, dataset, settings);
+  }
+
+  const stop = stopOnInterrupt(io);
+  const write = await resultsWriter(plan);
+  const report = trainReport(io, { imgsz: settings.imgsz, epochs: settings.epochs, folder });
+  let result: Awaited<ReturnType<typeof trainModel>>;
+  try {
+    result = await trainModel({
+      createModel: () => planModel(plan).model,
+      dataset,
+      valDataset,
+      args: trainArguments(settings),
+      device: deviceOf(settings.device),
+      ...(plan.resume === null ? {} : { resume: plan.resume }),
+      metadata: planMetadata(plan),
+      shouldStop: stop.asked,
+      onEvent: async (event) => {
+        report(event);
+        await write(event);
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof NonFiniteLossError)) throw error;
+    const kept =
+      (await kindOf(weightsFile(folder, "last"))) === "file"
+        ? `; last good weights: ${weightsFile(folder, "last")}`
+        : "";
+    throw new UserError(`${error.message}${kept}`);
+  } finally {
+    stop.off();
+  }
+  const last = weightsFile(folder, "last");
+  if (result.reason === "interrupted") {
+    line(io, `Stopped. The state is saved in ${last}; to go on:`);
+    line(io, `pnpm --filter cli train resume=${last}`);
+    return { json: { epochs: result.rows.length, last, run: folder, interrupted: true }, interrupted: true };
+  }
+  const epochs = result.rows.length;
+  if (result.reason === "early-stop")
+    line(io, `No better epoch since ${result.bestEpoch + 1}: stopped early (patience=${settings.patience}).`);
+  line(io, `\n${epochs} epochs completed in ${clock((io.now() - started) / 1000)}.`);
+  return { json: { epochs, last, run: folder, ...(await finish(plan, valDataset, io)) } };
+};
+
+/** Validates the best weights, deploys them and says where everything is. */
+async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Promise<object> {
+  const { settings, folder, architecture, names } = plan;
+  const bestFile = weightsFile(folder, "best");
+  const best = (await kindOf(bestFile)) === "file" ? bestFile : weightsFile(folder, "last");
+  const model = loadedModel(await readWeights(best, io.cwd));
+
+  const side = Math.max(64, ...model.strides);
+  const probe = rand([1, 3, side, side], { generator: new Generator("deploy probe") });
+  const { model: fused, deviation } = fuse(model, { probe });
+  const deployed = weightsFile(folder, "deployed");
+  const metadata = metadataOf({ ...architecture, fused: true }, { names, imgsz: settings.imgsz });
+  await writeAtomic(deployed, writeSafetensors(stateDict(fused), metadata));
+  line(io, fuseFacts(architecture, { label: architecture.label, nc: names.length }).text);
+  line(io, `Deployed ${best} as plain convolutions: ${deployed}, largest deviation ${deviation.toExponential(2)}`);
+
+  let metrics: { map50: number | null; map50_95: number | null } = { map50: null, map50_95: null };
+  if (valDataset !== null) {
+    const progress = progressLine(io);
+    const result = await validate({
+      model: fused,
+      dataset: valDataset,
+      device: deviceOf(settings.device),
+      batch: settings.batch,
+      imgsz: settings.imgsz,
+      iou: settings.iou,
+      maxDetections: settings.max_det,
+      keepDetections: settings.plots,
+      onBatch: (batch, batches) => progress.update("validating the deployed weights", batch + 1, batches),
+    });
+    if (result === null) throw new Error("validate: expected a result, got none although nothing asked to stop");
+    progress.finish(`Validated ${deployed}`);
+    printValidation(io, result, { perClass: settings.verbose });
+    line(io, speedLine(result.speed));
+    metrics = { map50: result.all.map50, map50_95: result.all.map };
+    if (settings.plots) {
+      await writeValidationCharts(folder, result, names);
+      const pictures = await writeValidationPictures(folder, { dataset: valDataset, images: result.images });
+      if (pictures[0] !== undefined) line(io, `Pictures with boxes: ${pictures[0]}`);
+    }
+  }
+  line(io, `Results saved to ${folder}`);
+  return { best, deployed, deviation, ...metrics };
+}
+
+/** The file of some weights of a run. */
+const weightsFile = (folder: string, name: string): string => path.join(folder, "weights", `${name}.safetensors`);
+
+/** Writes checkpoints and results.csv as the training goes on. */
+async function resultsWriter({ folder, resume, settings }: TrainPlan): Promise<(event: TrainEvent) => Promise<void>> {
+  const csv = path.join(folder, "results.csv");
+  let lines = resume !== null && (await kindOf(csv)) === "file" ? resultLines(await readFile(csv, "utf8")) : [];
+  return async (event) => {
+    if (event.type === "start") lines = lines.slice(0, event.epoch);
+    else if (event.type === "epoch-end") {
+      lines.push(resultLine(event.row));
+      await writeAtomic(csv, resultsText(lines));
+      if (settings.plots) await writeResultsChart(folder, lines);
+    } else if (event.type === "checkpoint") await writeCheckpoint(folder, event);
+  };
+}
+
+async function writeCheckpoint(
+  folder: string,
+  { kinds, checkpoint, epoch }: TrainEvent & { type: "checkpoint" },
+): Promise<void> {
+  for (const kind of kinds) {
+    const { tensors, metadata } = kind === "last" ? checkpoint : stripCheckpoint(checkpoint);
+    const name = kind === "period" ? `epoch${epoch + 1}` : kind;
+    await writeAtomic(weightsFile(folder, name), writeSafetensors(tensors, metadata));
+  }
+}
+
+/** The first Ctrl-C asks to stop after the batch, the second quits at once. */
+function stopOnInterrupt(io: Io): { asked: () => boolean; off: () => void } {
+  let asked = false;
+  const off = io.onInterrupt(() => {
+    if (asked) io.quit(130);
+    asked = true;
+    line(io, "\nStopping after this batch and saving; Ctrl-C again quits at once.");
+  });
+  return { asked: () => asked, off };
+}

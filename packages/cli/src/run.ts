@@ -1,0 +1,35 @@
+// The command as a function: words in, exit code out. No process state but what Io hands in.
+
+import { UserError } from "@orepa/yolo";
+import { helpText } from "./help.ts";
+import { type Io, line } from "./io.ts";
+import { version } from "./mode.ts";
+import { info } from "./modes/info.ts";
+import { predict } from "./modes/predict.ts";
+import { train } from "./modes/train.ts";
+import { val } from "./modes/val.ts";
+import { parseArguments } from "./parse-args.ts";
+
+/** Exit codes: fine, a defect of ours, a mistake of the user, stopped by Ctrl-C. */
+export const EXIT = { ok: 0, defect: 1, user: 2, interrupted: 130 } as const;
+
+const modes = { train, val, predict, info } as const;
+
+/** Runs the command and returns its exit code. Mistakes of the user become one line on standard error. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    const request = parseArguments(argv);
+    if (request.kind === "help") line(io, helpText(request.mode));
+    else if (request.kind === "version") line(io, `orepa ${version}`);
+    else {
+      const { json, interrupted } = await modes[request.command.mode](request.command, io);
+      if (request.command.settings.json) line(io, JSON.stringify(json));
+      if (interrupted) return EXIT.interrupted;
+    }
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    io.writeError(`error: ${error.message.replace(/\s*\n\s*/g, " ")}\n`);
+    return EXIT.user;
+  }
+}
