@@ -72,7 +72,7 @@ function rectangle(aspects: readonly number[], imgsz: number, stride: number): {
   const smallest = Math.min(...aspects);
   const largest = Math.max(...aspects);
   const side = (part: number) => Math.ceil((part * imgsz) / stride + rectanglePad) * stride;
-  return { width: side(smallest > 1 ? 1 / smallest : 1), height: side(largest < 1 ? largest : 1) };
+  return { width: side(1 / Math.max(smallest, 1)), height: side(Math.min(largest, 1)) };
 }
 
 /** A picture in its input rectangle, its boxes as fractions of that. */

@@ -22,10 +22,10 @@ export async function readDataYaml(file: string, fs: FileSystem): Promise<DataCo
 export function parseDataYaml(text: string, file: string, fs: FileSystem): DataConfig {
   const yaml = parseMapping(text, file);
   const names = readNames(yaml, file);
-  const path = yaml["path"] ?? ".";
+  const path = yaml.path ?? ".";
   if (typeof path !== "string") throw new UserError(`${file}: expected path to be a folder, got ${show(path)}`);
   const root = fs.resolve(file, "..", path);
-  const read = (key: string): readonly string[] | null => readPaths(yaml[key], { key, root, file, fs });
+  const read = (key: keyof DataYaml): readonly string[] | null => readPaths(yaml[key], { key, root, file, fs });
   const splits = { train: read("train"), val: read("val") ?? read("validation"), test: read("test") };
   if (splits.train === null && splits.val === null) {
     throw new UserError(
@@ -44,7 +44,10 @@ export function splitPaths(config: DataConfig, split: Split): readonly string[] 
   return paths;
 }
 
-function parseMapping(text: string, file: string): Record<string, unknown> {
+/** The keys that are read. */
+type DataYaml = Partial<Record<"path" | "train" | "val" | "validation" | "test" | "names" | "nc", unknown>>;
+
+function parseMapping(text: string, file: string): DataYaml {
   let parsed: unknown;
   try {
     parsed = parse(text);
@@ -56,10 +59,10 @@ function parseMapping(text: string, file: string): Record<string, unknown> {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new UserError(`${file}: expected keys train, val and names, got ${show(parsed)}`);
   }
-  return parsed as Record<string, unknown>;
+  return parsed as DataYaml;
 }
 
-function readNames(yaml: Record<string, unknown>, file: string): readonly string[] {
+function readNames(yaml: DataYaml, file: string): readonly string[] {
   const { names, nc } = yaml;
   if (nc !== undefined && !(typeof nc === "number" && Number.isInteger(nc) && nc > 0)) {
     throw new UserError(`${file}: expected nc to be the number of classes, got ${show(nc)}`);

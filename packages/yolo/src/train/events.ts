@@ -1,6 +1,8 @@
 // The trainer's interface: its arguments, what it tells while it runs, and what it returns. Types only.
-import type { Tensor } from "@orepa/tensor";
+import type { DeviceName, Tensor } from "@orepa/tensor";
 import type { Dataset } from "../data/types.ts";
+import type { LossGains } from "../loss/detection-loss.ts";
+import type { DetectModel } from "../model/detect-model.ts";
 
 /** The arguments of a training; names and defaults are those of the command line. See `defaultTrainArgs`. */
 export interface TrainArgs {
@@ -64,11 +66,10 @@ export interface ClassRow {
   readonly map: number;
 }
 
-/** Milliseconds a picture. */
+/** Milliseconds a picture: loading and resizing, the program (the loss too where it is asked for), suppression. */
 export interface Speeds {
   readonly preprocess: number;
   readonly inference: number;
-  readonly loss: number;
   readonly postprocess: number;
 }
 
@@ -178,14 +179,14 @@ export type TrainEvent =
       readonly checkpoint: Checkpoint;
     };
 
-/** What `train` takes. `M` is the model class; the trainer makes two, one to train and one for the average. */
-export interface TrainOptions<M> {
-  /** A new model with its starting weights. Called twice; both must start equal. */
-  readonly createModel: () => M;
+/** What `train` takes. */
+export interface TrainOptions {
+  /** A new model with its starting weights. Called twice: one model to train, one for the average, which takes over the first one's weights. */
+  readonly createModel: () => DetectModel;
   readonly dataset: Dataset;
   readonly valDataset: Dataset | null;
   readonly args: TrainArgs;
-  readonly device: string;
+  readonly device: DeviceName;
   /** Continue from here; its arguments replace `args`. */
   readonly resume?: Checkpoint;
   /** Strings to keep in every checkpoint (model yaml, scale, class names ...). */
@@ -210,10 +211,10 @@ export interface TrainResult {
 }
 
 /** What `validate` takes. */
-export interface ValidateOptions<M> {
-  readonly model: M;
+export interface ValidateOptions {
+  readonly model: DetectModel;
   readonly dataset: Dataset;
-  readonly device: string;
+  readonly device: DeviceName;
   /** Pictures a batch. */
   readonly batch: number;
   readonly imgsz: number;
@@ -224,7 +225,7 @@ export interface ValidateOptions<M> {
   readonly iou?: number;
   readonly maxDetections?: number;
   /** Compute the loss items too, with these gains. */
-  readonly loss?: { readonly box: number; readonly cls: number; readonly dfl: number };
+  readonly loss?: LossGains;
   readonly keepDetections?: boolean;
   readonly onBatch?: (batch: number, batches: number) => void | Promise<void>;
   readonly shouldStop?: () => boolean;

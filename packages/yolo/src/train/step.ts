@@ -1,0 +1,169 @@
+// The compiled training step: forward, loss, backward, sum of gradients, clipping, optimizer and average of the weights.
+import {
+  clipGradNorm,
+  createAdamw,
+  createSgd,
+  type Gradients,
+  groupParameters,
+  namedParameters,
+  type Parameter,
+  type ParameterGroup,
+  type Scalar,
+  updateEma,
+  valueAndGrad,
+} from "@orepa/autograd";
+import { add, cast, compile, type DeviceName, fromData, type Tensor, tensor, Variable, zerosLike } from "@orepa/tensor";
+import type { Batch } from "../data/types.ts";
+import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
+import type { DetectModel } from "../model/detect-model.ts";
+import type { LossItems, OptimizerPlan } from "./events.ts";
+import type { BatchSettings } from "./schedule.ts";
+
+/** What {@link createStep} makes a step for. */
+export interface StepOptions {
+  readonly model: DetectModel;
+  /** Second instance of the model; receives the moving average. */
+  readonly average: DetectModel;
+  readonly optimizer: OptimizerPlan;
+  readonly gains: LossGains;
+  /** Whether gradients of several batches may be summed before a step; without it a step is one program. */
+  readonly accumulates: boolean;
+  readonly device: DeviceName;
+}
+
+/** What came out of a batch. */
+export interface StepResult {
+  readonly items: LossItems;
+  /** The sum of the items times the batch size: what was differentiated. */
+  readonly total: number;
+  /** Norm of the summed gradients before clipping; null when no optimizer step was taken. */
+  readonly norm: number | null;
+}
+
+/** When and how the optimizer acts on a batch. */
+export interface StepSettings extends Pick<BatchSettings, "lr" | "momentum"> {
+  /** Take an optimizer step after this batch. */
+  readonly apply: boolean;
+  /** Part of the old average that is kept. */
+  readonly emaDecay: number;
+}
+
+/** A training step with its state on the device. */
+export interface Step {
+  run(batch: Pick<Batch, "images" | "shape" | "targets" | "targetShape">, settings: StepSettings): Promise<StepResult>;
+  /** The optimizer's Variables and, with `accumulates`, the summed gradients, by key. */
+  readonly optimizerState: ReadonlyMap<string, Variable>;
+  readonly accumulated: ReadonlyMap<string, Variable>;
+  readonly groups: readonly ParameterGroup[];
+  dispose(): void;
+}
+
+/** Gradients are clipped to this global norm. */
+const maxNorm = 10;
+
+/** Compiles the step. Parameters that are not trainable by now stay as they are. */
+export function createStep({ model, average, optimizer, gains, accumulates, device }: StepOptions): Step {
+  const groups = groupParameters(model);
+  const trained = new Map([...namedParameters(model)].filter(([, parameter]) => parameter.trainable));
+  const { state, update } = createUpdate(optimizer, groups);
+  const { nc, strides } = model;
+  const dtype = [...trained.values()][0]!.dtype;
+  const accumulated = new Map<string, Variable>(
+    accumulates ? [...trained].map(([key, { value }]) => [key, new Variable(zerosLike(value))]) : [],
+  );
+
+  const differentiate = (images: Tensor, targets: Tensor) => {
+    let items: Tensor | undefined;
+    const { value: total, grads } = valueAndGrad(() => {
+      const { maps } = model.forward(cast(images, dtype), "train");
+      const loss = detectionLoss(maps, cast(targets, dtype), { nc, strides, gains });
+      items = loss.items;
+      return loss.total;
+    }, trained.values());
+    return { items: items!, total, grads };
+  };
+  const act = (grads: ReadonlyMap<Parameter, Tensor>, hyper: readonly Tensor[]): Tensor => {
+    const [bias, decayed, norms, momentum, emaDecay] = hyper as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const clipped = clipGradNorm(grads, maxNorm);
+    update(clipped.grads, [bias, decayed, norms], momentum);
+    updateEma(average, model, emaDecay);
+    return clipped.norm;
+  };
+
+  const whole = compile(
+    (images: Tensor, targets: Tensor, ...hyper: Tensor[]) => {
+      const { items, total, grads } = differentiate(images, targets);
+      return { items, total, norm: act(grads, hyper) };
+    },
+    { device },
+  );
+  const gather = compile(
+    (images: Tensor, targets: Tensor) => {
+      const { items, total, grads } = differentiate(images, targets);
+      for (const [key, parameter] of trained) {
+        const sum = accumulated.get(key)!;
+        sum.assign(add(sum.value, grads.get(parameter)!));
+      }
+      return { items, total };
+    },
+    { device },
+  );
+  const apply = compile(
+    (...hyper: Tensor[]) => {
+      const norm = act(
+        new Map([...trained].map(([key, parameter]) => [parameter, accumulated.get(key)!.value])),
+        hyper,
+      );
+      for (const sum of accumulated.values()) sum.assign(zerosLike(sum.value));
+      return { norm };
+    },
+    { device },
+  );
+
+  const run: Step["run"] = async (batch, { lr, momentum, emaDecay, apply: applies }) => {
+    const images = fromData(batch.images, batch.shape);
+    const targets = fromData(batch.targets, batch.targetShape);
+    const hyper = [...lr, momentum, emaDecay].map((value) => tensor(value, { dtype }));
+    if (!accumulates) {
+      const { items, total, norm } = await whole(images, targets, ...hyper);
+      return { items: toItems(items), total: total.item(), norm: norm.item() };
+    }
+    const { items, total } = await gather(images, targets);
+    const result = { items: toItems(items), total: total.item() };
+    // A loss that is not finite must not reach the weights.
+    if (!applies || !Number.isFinite(result.total)) return { ...result, norm: null };
+    const { norm } = await apply(...hyper);
+    return { ...result, norm: norm.item() };
+  };
+  const dispose = () => {
+    for (const program of [whole, gather, apply]) program.dispose();
+  };
+  return { run, optimizerState: state, accumulated, groups, dispose };
+}
+
+/** The update rule of a plan over the groups biases, decayed weights, norms. */
+function createUpdate(
+  { name, weightDecay }: OptimizerPlan,
+  groups: readonly ParameterGroup[],
+): {
+  state: ReadonlyMap<string, Variable>;
+  update: (grads: Gradients, learningRates: readonly Scalar[], momentum: Scalar) => void;
+} {
+  if (name === "SGD") {
+    const sgd = createSgd(groups, { nesterov: true });
+    return {
+      state: sgd.state,
+      update: (grads, learningRates, momentum) => sgd.update(grads, { learningRates, momentum, weightDecay }),
+    };
+  }
+  const adamw = createAdamw(groups);
+  return {
+    state: adamw.state,
+    update: (grads, learningRates, beta1) => adamw.update(grads, { learningRates, beta1, weightDecay }),
+  };
+}
+
+function toItems(items: Tensor): LossItems {
+  const [box, cls, dfl] = items.toTypedArray();
+  return [box!, cls!, dfl!];
+}
