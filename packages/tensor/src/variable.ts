@@ -22,7 +22,8 @@ export class Variable {
 
   constructor(value: Tensor) {
     if (!value.view) throw new OpError("Variable", "a tensor with data", "a symbol");
-    this.#value = value;
+    // An identity of its own: gradients are keyed by tensor, and others may hold this one.
+    this.#value = new Tensor(value.shape, value.dtype, value.view);
   }
 
   get shape(): Shape {

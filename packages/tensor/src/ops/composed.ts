@@ -5,26 +5,28 @@ import {
   add,
   detach,
   div,
+  equal,
   exp,
+  greater,
   log,
   maximum,
-  minimum,
   mul,
   neg,
   type Operand,
   sigmoid,
   sub,
+  where,
 } from "./pointwise.ts";
 import { amax, sum } from "./reduce.ts";
 import { squeeze } from "./shape.ts";
 
 /** x^2 */
 export const square = (x: Tensor): Tensor => mul(x, x);
-/** max(x, 0) */
-export const relu = (x: Tensor): Tensor => maximum(x, 0);
+/** max(x, 0) with derivative 0 at 0, where maximum alone would give 1/2; NaN stays NaN. */
+export const relu = (x: Tensor): Tensor => where(equal(maximum(x, 0), 0), 0, x);
 /** x where positive, else slope x. */
 export const leakyRelu = (x: Tensor, { slope = 0.01 }: { readonly slope?: number } = {}): Tensor =>
-  add(maximum(x, 0), mul(minimum(x, 0), slope));
+  where(greater(x, 0), x, mul(x, slope));
 /** x sigmoid(x)  (Elfwing et al. 2018) */
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
 /** tanh(x) = 2 sigmoid(2 x) - 1 */
@@ -38,10 +40,10 @@ export const gelu = (x: Tensor): Tensor =>
   mul(x, sigmoid(mul(mul(x, add(mul(square(x), geluCubic), 1)), 2 * Math.sqrt(2 / Math.PI))));
 const geluCubic = 0.044715;
 
-/** x limited to [min, max]. */
+/** x limited to [min, max]; at the limits the gradient is x's. NaN stays NaN. */
 export function clamp(x: Tensor, { min, max }: { readonly min?: Operand; readonly max?: Operand }): Tensor {
-  const low = min === undefined ? x : maximum(x, min);
-  return max === undefined ? low : minimum(low, max);
+  const low = min === undefined ? x : where(greater(min, x), min, x);
+  return max === undefined ? low : where(greater(low, max), max, low);
 }
 
 /** e^x / sum(e^x) along an axis, shifted by the largest element so that nothing overflows. */
