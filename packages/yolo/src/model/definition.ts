@@ -36,8 +36,9 @@ export function readDefinition(text: string): ModelDefinition {
   if (!isRecord(content)) throw wrong("a mapping with backbone and head", content, "see yolo11.yaml");
   const { nc, scales = {}, backbone, head } = content;
   if (nc !== undefined && !isCount(nc)) throw wrong("nc to be a positive whole number", nc);
+  const sizes = readScales(scales);
   const rows = [...section("backbone", backbone), ...section("head", head)];
-  return { nc, scales: readScales(scales), rows: rows.map(([where, row], index) => readRow(where, row, index)) };
+  return { nc, scales: sizes, rows: rows.map(([where, row], index) => readRow(where, row, index)) };
 }
 
 function parseYaml(text: string): unknown {

@@ -69,7 +69,7 @@ export function singleInput(
   };
 }
 
-/** The arguments [c2, k = 1, s = 1] of a convolution-like row, channels scaled: what any block in place of `Conv` reads. */
+/** The arguments [c2, k, s = 1] of a convolution-like row, channels scaled: what any block in place of `Conv` reads. */
 export interface ConvolutionArguments {
   readonly inChannels: number;
   readonly outChannels: number;
@@ -79,8 +79,11 @@ export interface ConvolutionArguments {
   readonly args: readonly unknown[];
 }
 
-/** Reads the arguments of a convolution-like row. @throws UserError if they are not numbers or the row repeats. */
-export function convolutionArguments(context: BlockContext): ConvolutionArguments {
+/**
+ * Reads the arguments of a convolution-like row; `kernelSize` is the one of rows that give none.
+ * @throws UserError if they are not whole numbers or the row repeats.
+ */
+export function convolutionArguments(context: BlockContext, { kernelSize = 1 } = {}): ConvolutionArguments {
   once(context);
   const read = argumentsOf(context);
   const inChannels = context.inChannels[0]!;
@@ -89,7 +92,7 @@ export function convolutionArguments(context: BlockContext): ConvolutionArgument
   return {
     inChannels,
     outChannels,
-    kernelSize: read.count(1, "kernel size", 1),
+    kernelSize: read.count(1, "kernel size", kernelSize),
     stride: read.count(2, "stride", 1),
     args,
   };

@@ -37,7 +37,7 @@ export class C3k2 implements Module {
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
-    const stages = chunk(this.cv1.forward(x, mode), 2, 1);
+    const stages = [...chunk(this.cv1.forward(x, mode), 2, 1)];
     for (const module of this.m) stages.push(module.forward(stages.at(-1)!, mode));
     return this.cv2.forward(concat(stages, 1), mode);
   }

@@ -1,0 +1,44 @@
+// Reading reference numbers and comparing with them, for tests: a value must lie within what a float32 run of the reference
+// differs by (tenfold), as fixtures/README.md suggests.
+
+import { readFileSync } from "node:fs";
+import { fixtureWeights, loadStateDict, namedVariables, readSafetensors, toDtype } from "@orepa/autograd";
+import { cast, fromData, type Tensor } from "@orepa/tensor";
+
+const folder = new URL("../../../../fixtures/", import.meta.url);
+
+/** [largest |float32 run - float64 run|, largest |value|] of a reference tensor. */
+export type Deviation = readonly [deviation: number, magnitude: number];
+
+export const readJson = <T>(file: string): T => JSON.parse(readFileSync(new URL(file, folder), "utf8")) as T;
+
+/** The tensors of a file, in float64. */
+export function readTensors(file: string): Map<string, Tensor> {
+  const { tensors } = readSafetensors(new Uint8Array(readFileSync(new URL(file, folder))));
+  return new Map([...tensors].map(([name, value]) => [name, cast(value, "float64")]));
+}
+
+/** Casts a module to float64 and gives every Variable the value that the weight rule draws for `prefix` + its key. */
+export function withFixtureWeights<M extends object>(module: M, prefix = ""): M {
+  toDtype(module, "float64");
+  const state = [...namedVariables(module)].map(([key, { shape, value }]): [string, Tensor] => {
+    const drawn = fixtureWeights(prefix + key, shape);
+    return [key, drawn ? fromData(drawn, shape) : value];
+  });
+  loadStateDict(module, new Map(state));
+  return module;
+}
+
+/** Throws with the worst element unless all of `actual` is within 10 deviations plus 1e-6 of the magnitude. */
+export function expectWithin(what: string, actual: Tensor, expected: Tensor, [deviation, magnitude]: Deviation): void {
+  if (actual.shape.join() !== expected.shape.join())
+    throw new Error(`${what}: expected shape [${expected.shape}], got [${actual.shape}]`);
+  const [a, e] = [actual.toTypedArray(), expected.toTypedArray()];
+  const tolerance = 10 * deviation + 1e-6 * magnitude;
+  const differences = Array.from(e, (value, i) => Math.abs(value - a[i]!));
+  // Math.max keeps NaN
+  const largest = differences.reduce((x, y) => Math.max(x, y), 0);
+  const worst = differences.findIndex((difference) => Object.is(difference, largest));
+  if (!(largest <= tolerance))
+    throw new Error(`${what}: element ${worst}: expected ${e[worst]}, got ${a[worst]}, tolerance ${tolerance}`);
+}
