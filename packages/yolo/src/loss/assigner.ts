@@ -65,6 +65,8 @@ const BETA = 6;
  *
  * Anchors of alignment 0 are never claimed. The reference implementation may fill up topK places with them, in the order
  * of its sort; their class target is 0, so that the detection loss is the same.
+ *
+ * @throws RangeError for a class that is not one of 0 ... nc - 1.
  */
 export function assignTargets<T extends Reals>(
   inputs: AssignerInputs & { readonly scores: T },
@@ -85,6 +87,9 @@ export function assignTargets<T extends Reals>(
     out.classes.fill(nc);
     return out;
   }
+  for (const cls of inputs.targetClasses)
+    if (!(Number.isInteger(cls) && cls >= 0 && cls < nc))
+      throw new RangeError(`assignTargets: expected target classes 0 to ${nc - 1}, got ${cls}`);
   const metric = new Float64Array(targets * anchors);
   const overlap = new Float64Array(targets * anchors);
   for (let b = 0; b < batch; b++) {

@@ -10,6 +10,7 @@ import {
   detach,
   div,
   fromData,
+  full,
   mul,
   reshape,
   split,
@@ -118,6 +119,14 @@ describe("the detection loss", () => {
     const { maps, options } = setUp("det_empty", "float32");
     const none = detectionLoss(maps, zeros([2, 0, 5]), options).items.toTypedArray();
     expect(none).toEqual(detectionLoss(maps, zeros([2, 3, 5]), options).items.toTypedArray());
+  });
+
+  it("says which shape or class it did not expect", () => {
+    const { maps, targets, options } = setUp("det_basic", "float32");
+    expect(() => detectionLoss(maps.slice(1), targets, options)).toThrow(/one map for each of 3 strides/);
+    expect(() => detectionLoss(maps, targets, { ...options, nc: 5 })).toThrow(/maps \[B, 69, h, w\]/);
+    expect(() => detectionLoss(maps, zeros([2, 1, 5]), options)).toThrow(/targets \[3, M, 5\]/);
+    expect(() => detectionLoss(maps, full([3, 1, 5], 4), options)).toThrow(/classes 0 to 3, got 4/);
   });
 
   it.each(["float32", "float64"] as const)("is the same in a compiled program, %s", async (dtype) => {

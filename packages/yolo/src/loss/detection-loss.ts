@@ -13,9 +13,11 @@ import {
   mean,
   mul,
   neg,
+  OpError,
   permute,
   relu,
   reshape,
+  showShape,
   sigmoid,
   slice,
   split,
@@ -62,11 +64,28 @@ export interface DetectionLoss {
  *
  * @param maps one for each stride, (B, 4 regMax + nc, h, w): logits of the distances left, top, right, bottom (side
  *   major, regMax bins each), then class logits. float32 or float64, which decides the precision of the result.
- * @param targets (B, M, 5) class, cx, cy, w, h in fractions of the image; rows of zeros are empty places. M >= 1.
+ * @param targets (B, M, 5) class, cx, cy, w, h in fractions of the image; rows of zeros are empty places.
+ * @throws OpError unless maps, strides and targets have these shapes and agree; RangeError for a class outside 0 ... nc - 1.
  */
 export function detectionLoss(maps: readonly Tensor[], targets: Tensor, options: DetectionLossOptions): DetectionLoss {
+  check(maps, targets, options);
   const predictions = readPredictions(maps, options);
   return assignedLoss(predictions, assign(predictions, targets, options), options);
+}
+
+function check(
+  maps: readonly Tensor[],
+  targets: Tensor,
+  { nc, strides, regMax = REG_MAX }: DetectionLossOptions,
+): void {
+  if (maps.length !== strides.length || maps.length === 0)
+    throw new OpError("detectionLoss", `one map for each of ${strides.length} strides`, `${maps.length} maps`);
+  const channels = 4 * regMax + nc;
+  for (const { shape } of maps)
+    if (shape.length !== 4 || shape[1] !== channels || shape[0] !== maps[0]!.shape[0])
+      throw new OpError("detectionLoss", `maps [B, ${channels}, h, w]`, showShape(shape), "channels are 4 regMax + nc");
+  if (targets.rank !== 3 || targets.shape[0] !== maps[0]!.shape[0] || targets.shape[2] !== 5)
+    throw new OpError("detectionLoss", `targets [${maps[0]!.shape[0]}, M, 5]`, showShape(targets.shape));
 }
 
 /** What head maps say, for every anchor: map after map, row by row. */

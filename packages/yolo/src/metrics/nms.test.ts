@@ -92,6 +92,13 @@ describe("descendingOrder", () => {
     expect([...descendingOrder(Float32Array.of(0.5, 0, 1e-30, 2, 0.5, 1))]).toEqual([3, 5, 0, 4, 2, 1]);
   });
 
+  it("gives the first of the same order under a limit", () => {
+    const values = Float32Array.from({ length: 5000 }, (_, i) => ((i * 7919) % 1009) / 1009);
+    const all = descendingOrder(values);
+    for (const limit of [0, 1, 17, 2500, 5000, 6000])
+      expect(descendingOrder(values, limit)).toEqual(all.slice(0, limit));
+  });
+
   it("agrees with a comparator above the size that fits the packed keys", () => {
     const values = new Float32Array(2 ** 22 + 1).fill(0.5);
     values[2 ** 22] = 0.75;

@@ -68,8 +68,8 @@ function suppress(
   const wanted = classes && new Set(classes);
   const found = multiLabel && nc > 1 ? everyClass(image, anchors, nc, conf) : bestClass(image, anchors, nc, conf);
   const pool = wanted ? keepClasses(found, wanted) : found;
-  const order = descendingOrder(pool.score);
-  const candidates = Math.min(order.length, maxNms);
+  const order = descendingOrder(pool.score, maxNms);
+  const candidates = order.length;
 
   // x1, y1, x2, y2 of the kept boxes, moved apart by class, and their areas.
   const kept = new Float32Array(4 * maxDet);
