@@ -37,8 +37,9 @@ describe.each(cases)("the assigner on %s", (name) => {
     expectClose(result.scores, read(`${name}.assigner.out.target_scores`), tolerance);
   });
 
-  it.skipIf(sizes.targets === 0)("measures the same alignment and overlap", () => {
+  it("measures the same alignment and overlap", () => {
     const { targets } = sizes;
+    if (targets === 0) return; // det_empty: nothing to measure, the reference stores no table
     for (let b = 0; b < batch; b++) {
       const part = (x: Float32Array, n: number): Float32Array => x.subarray(b * n, (b + 1) * n);
       const image = {

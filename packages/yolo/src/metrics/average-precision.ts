@@ -82,8 +82,12 @@ export function classMetrics({ truePositive, confidence, predictedClass, targetC
  */
 export function averagePrecision(recall: ArrayLike<number>, precision: ArrayLike<number>): number {
   const n = recall.length;
-  const x = Float64Array.of(0, ...Array.from(recall), 1);
-  const envelope = Float64Array.of(1, ...Array.from(precision), 0);
+  const x = new Float64Array(n + 2);
+  x.set(recall, 1);
+  x[n + 1] = 1;
+  const envelope = new Float64Array(n + 2);
+  envelope[0] = 1;
+  envelope.set(precision, 1);
   for (let i = n; i >= 0; i--) envelope[i] = Math.max(envelope[i]!, envelope[i + 1]!);
   const y = interpolate(recallGrid, x, envelope);
   let area = 0;

@@ -115,6 +115,13 @@ describe("the parts", () => {
     expectClose([averagePrecision(recall, precision)], [ap], FLOAT64);
   });
 
+  it("hold a million detections of one class", () => {
+    const n = 1_000_000;
+    const recall = new Float64Array(n).map((_, i) => (i + 1) / n);
+    // One misplaced detection before each hit: precision 1/2 at every recall but the interpolated step from 1 at 0.
+    expect(averagePrecision(recall, new Float64Array(n).fill(0.5))).toBeCloseTo(0.5 + 0.25 / 100, 12);
+  });
+
   it("smooth with a centred box", () => {
     const { y, f, out, out_f05 } = json.smooth;
     expectClose(boxFilter(y, f), out, FLOAT64);
