@@ -75,7 +75,10 @@ export class GradcheckError extends Error {
   }
 }
 
-/** Rounding of a difference of two values of size f, in units of 2^-52 f: an allowance for sums of some thousand terms. */
+/**
+ * Rounding of a difference of two values of size f, in units of 2^-52 f: an allowance for sums of some thousand terms. Values below
+ * 1 count as 1, for what they are made of may be larger than they are.
+ */
 const roundingUnits = 64;
 
 /**
@@ -172,7 +175,7 @@ function compare(fn: Scalar, x: readonly Tensor[], direction: readonly Tensor[],
     terms.reduce((total, t) => total + sum(abs(t)).item(), 0),
     Math.abs(numeric),
   );
-  const rounding = (roundingUnits * Number.EPSILON * Math.max(Math.abs(above), Math.abs(below))) / eps;
+  const rounding = (roundingUnits * Number.EPSILON * Math.max(1, Math.abs(above), Math.abs(below))) / eps;
   const excess = Math.abs(analytic - numeric) - rounding;
   // Infinite or NaN derivatives never agree; below the rounding everything does.
   const deviation = excess <= 0 ? 0 : excess / Math.max(scale, rounding / tolerance);
