@@ -2,7 +2,7 @@
 import { Conv2d, type Mode, type Module } from "@orepa/autograd";
 import { cast, type Dtype, Generator, randn, type Tensor } from "@orepa/tensor";
 import type { LinearBlock } from "./block.ts";
-import { type Geometry, type GeometryOptions, geometry, windowOptions } from "./geometry.ts";
+import { type Geometry, windowOptions } from "./geometry.ts";
 import { toOffline } from "./offline.ts";
 
 /** The deployed form differs from the block by more than the tolerance. */
@@ -74,20 +74,8 @@ export function deploy(block: LinearBlock | DeployedBlock, options: DeployOption
   return new DeployedBlock(conv, block.act, deviation);
 }
 
-/** A deployed block with first values, for weights that were deployed and saved earlier. */
-export function emptyDeployed(
-  inChannels: number,
-  outChannels: number,
-  { activation, ...options }: GeometryOptions & { readonly activation: Module },
-): DeployedBlock {
-  return new DeployedBlock(emptyConv(geometry("DeployedBlock", inChannels, outChannels, options)), activation, 0);
-}
-
-const emptyConv = (g: Geometry): Conv2d =>
-  new Conv2d(g.inChannels, g.outChannels, g.kernelSize, { ...windowOptions(g), bias: true });
-
 function plainConv(g: Geometry, weight: Tensor, bias: Tensor, dtype: Dtype): Conv2d {
-  const conv = emptyConv(g);
+  const conv = new Conv2d(g.inChannels, g.outChannels, g.kernelSize, { ...windowOptions(g), bias: true });
   for (const [variable, value] of [
     [conv.weight, weight],
     [conv.bias!, bias],

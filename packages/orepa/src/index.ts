@@ -7,7 +7,7 @@ export { OriginBranch } from "./branches/origin.ts";
 export { PointwiseBranch } from "./branches/pointwise.ts";
 export { PointwiseFullBranch } from "./branches/pointwise-full.ts";
 export { PriorBranch } from "./branches/prior.ts";
-export { DeployError, DeployedBlock, type DeployOptions, deploy, emptyDeployed } from "./deploy.ts";
+export { DeployError, DeployedBlock, type DeployOptions, deploy } from "./deploy.ts";
 export { describe } from "./describe.ts";
 export { type FrequencyPrior, frequencyPrior } from "./frequency-prior.ts";
 export { type Geometry, type GeometryOptions, geometry } from "./geometry.ts";
