@@ -34,7 +34,9 @@ const firstScales = {
   "depthwise-separable": 0.5,
 } as const;
 
+/** The six branches, as options and reports name them. */
 export type BranchName = keyof typeof firstScales;
+/** All of them, in the order of the rows of `vector`. */
 export const branchNames = Object.keys(firstScales) as readonly BranchName[];
 
 /** First values of the parameters. */
