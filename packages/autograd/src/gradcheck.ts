@@ -86,7 +86,7 @@ const roundingUnits = 64;
  *
  * `inputs` are tensors and Variables; `fn` gets their values in order and may as well read the Variables itself, which hold the
  * moved values while it runs and their own afterwards. Float inputs must be float64; int32 and bool inputs are passed on and not
- * differentiated. A value that is not a scalar is reduced by a random weighting of y + y^2 / 2, so that order 2 meets also the
+ * differentiated. A value that is not a scalar is reduced by random weights of y and y^2, so that order 2 meets also the
  * rules of linear ops twice.
  *
  * @returns the largest relative deviation seen.
@@ -110,16 +110,16 @@ export function gradcheck(
   const set = (values: readonly Tensor[]): void => {
     for (const [i, x] of inputs.entries()) if (x instanceof Variable) x.assign(values[i]!);
   };
-  const weights = new Map<string, Tensor>();
+  const weights = new Map<string, readonly [Tensor, Tensor]>();
   const value = (...moved: Tensor[]): Tensor => {
     const values = home.map((x, i) => moved[moving.indexOf(i)] ?? x);
     set(values);
     const y = fn(...values);
     if (y.rank === 0) return y;
     const key = y.shape.join();
-    const weight = weights.get(key) ?? noise(y);
-    weights.set(key, weight);
-    return sum(mul(weight, add(y, mul(0.5, mul(y, y)))));
+    const [linear, quadratic] = weights.get(key) ?? [noise(y), noise(y)];
+    weights.set(key, [linear, quadratic]);
+    return sum(mul(y, add(linear, mul(quadratic, y))));
   };
   const projection = at.map(noise);
   const scalar: Scalar = order === 1 ? value : (...x) => dot(gradients(value, x), projection);
