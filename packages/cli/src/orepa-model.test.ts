@@ -76,7 +76,7 @@ describe("yolo11n-OREPA with drawn weights", () => {
   });
 
   function check(what: string, actual: Tensor): void {
-    const expected = stored.get(`64x64.${what}`)!.toTypedArray();
+    const expected = Array.from(stored.get(`64x64.${what}`)!.toTypedArray());
     const [deviation, magnitude] = deviations[`OREPA.64x64.${what}`]!;
     const values = actual.toTypedArray();
     expect(values.length, what).toBe(expected.length);

@@ -1,7 +1,7 @@
 // A built detector: its layers in order and the way data takes through them.
 
-import type { Mode } from "@orepa/autograd";
-import type { Tensor } from "@orepa/tensor";
+import { type Mode, namedVariables } from "@orepa/autograd";
+import type { Dtype, Tensor } from "@orepa/tensor";
 import { UserError } from "../errors.ts";
 import type { Detect, DetectOutput } from "./heads/detect.ts";
 import type { BlockRegistry, BuiltBlock } from "./registry.ts";
@@ -51,6 +51,11 @@ export class DetectModel {
     this.save = [...new Set(layers.flatMap(distantInputs))].sort((a, b) => a - b);
     this.#body = blocks.map((block) => block.forward);
     this.#head = head;
+  }
+
+  /** The dtype of the weights, which images must have too. */
+  get dtype(): Dtype {
+    return [...namedVariables(this).values()][0]!.dtype;
   }
 
   /**

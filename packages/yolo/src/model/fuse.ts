@@ -1,6 +1,6 @@
 // Fusing: a trained model becomes the plain network that is deployed. Every block that can be merged is merged in float64.
 
-import { isMergeable, loadStateDict, namedModules, namedVariables, toDtype } from "@orepa/autograd";
+import { isMergeable, loadStateDict, namedModules, toDtype } from "@orepa/autograd";
 import { abs, amax, sub, type Tensor, Variable } from "@orepa/tensor";
 import type { DetectModel } from "./detect-model.ts";
 import { buildModel } from "./parser.ts";
@@ -47,7 +47,7 @@ export function fuse(model: DetectModel, { probe, tolerance }: FuseOptions): Fus
   if (model.source.fused) return { model, deviation: 0 };
   const merged = mergedStateDict(model);
   const { text, ...options } = model.source;
-  const dtype = [...namedVariables(model).values()][0]!.dtype === "float64" ? "float64" : "float32";
+  const dtype = model.dtype === "float64" ? "float64" : "float32";
   const fused = toDtype(buildModel(text, { ...options, scale: options.scale || undefined, fused: true }), dtype);
   loadStateDict(fused, merged.state);
 

@@ -99,7 +99,7 @@ export function gigaFlops(model: DetectModel, imageSize = countedImageSize): num
 /** What the model computes, equation by equation, without computing it. */
 function equations(model: DetectModel, mode: Mode, imageSize: number): Trace["equations"] {
   const trace = new Trace();
-  trace.record(() => model.forward(new Tensor([1, 3, imageSize, imageSize], "float32", undefined, trace), mode));
+  trace.record(() => model.forward(new Tensor([1, 3, imageSize, imageSize], model.dtype, undefined, trace), mode));
   return trace.equations;
 }
 

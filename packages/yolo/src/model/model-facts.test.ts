@@ -1,8 +1,8 @@
 // Every scale of yolo11 against the reference's facts: table, layers, parameters, operations, strides, state dict.
 
-import { namedVariables } from "@orepa/autograd";
+import { namedVariables, toDtype } from "@orepa/autograd";
 import { describe, expect, test } from "vitest";
-import { formatLayerTable, layerTable, modelInfo, summary } from "./info.ts";
+import { formatLayerTable, gigaFlops, layerTable, modelInfo, summary } from "./info.ts";
 import { readJson } from "./parity.cases.ts";
 import { buildModel } from "./parser.ts";
 import { modelYaml } from "./yaml/model-yaml.ts";
@@ -55,6 +55,19 @@ test("yolo11n has the reference's state dict: names, order and shapes", () => {
   const expected = Object.entries(readJson<{ yolo11n: Record<string, number[]> }>("state-dict-n.json").yolo11n);
   const model = buildModel(modelYaml("yolo11n.yaml").text, { scale: "n" });
   expect([...namedVariables(model)].map(([key, { shape }]) => [key, [...shape]])).toEqual(expected);
+});
+
+test("operations do not depend on the dtype and grow with the area of the image", () => {
+  const model = buildModel(modelYaml("yolo11n.yaml").text, { scale: "n" });
+  const single = gigaFlops(model);
+  expect(gigaFlops(toDtype(model, "float64"))).toBe(single);
+  expect(gigaFlops(model, 320)).toBeCloseTo(single / 4, 9);
+});
+
+test("counting operations leaves running statistics alone", () => {
+  const model = buildModel(modelYaml("yolo11n.yaml").text, { scale: "n" });
+  gigaFlops(model);
+  expect(namedVariables(model).get("model.0.bn.num_batches_tracked")!.value.item()).toBe(0);
 });
 
 test("the layer table is printed in columns", () => {

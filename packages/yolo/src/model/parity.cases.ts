@@ -1,5 +1,5 @@
 // Reading reference numbers and comparing with them, for tests: a value must lie within what a float32 run of the reference
-// differs by (tenfold), as fixtures/README.md suggests.
+// differs by (tenfold).
 
 import { readFileSync } from "node:fs";
 import { fixtureWeights, loadStateDict, namedVariables, readSafetensors, toDtype } from "@orepa/autograd";

@@ -91,7 +91,7 @@ function findScale({ scales }: ModelDefinition, name: string | undefined): Scale
   return scale;
 }
 
-/** ceil(min(c, maxChannels) * width / 8) * 8   (recipe, section 1) */
+/** ceil(min(c, maxChannels) * width / 8) * 8   */
 const scaleChannels = (channels: number, { width, maxChannels }: Scale): number =>
   Math.ceil((Math.min(channels, maxChannels) * width) / channelMultiple) * channelMultiple;
 

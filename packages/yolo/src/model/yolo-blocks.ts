@@ -20,7 +20,7 @@ import {
   singleInput,
 } from "./registry.ts";
 
-/** Scales whose C3k2 blocks hold C3k blocks whatever the text says (recipe, section 1). */
+/** Scales whose C3k2 blocks hold C3k blocks whatever the text says. */
 const deepScales = ["m", "l", "x"];
 
 /** [c2, k = 1, s = 1, padding = k // 2, groups = 1, dilation = 1] */

@@ -12,7 +12,7 @@ import {
 } from "@orepa/autograd";
 import { cast, type Tensor } from "@orepa/tensor";
 
-/** YOLO11's batch norm settings (recipe, section 1). */
+/** The batch norm settings of YOLO11. */
 export const normSettings = { eps: 1e-3, momentum: 0.03 } as const;
 
 /** One activation serves every block: it has no state, and a model's module count counts it once. */

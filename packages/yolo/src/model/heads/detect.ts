@@ -24,7 +24,7 @@ export interface DetectOptions {
 /** Bins of the distance distribution of each side. */
 export const boxBins = 16;
 const boxChannels = 4 * boxBins;
-/** The start of the class bias assumes about this many objects in an image of this size (recipe, section 1). */
+/** The start of the class bias assumes about this many objects in an image of this size. */
 const objectsAtStart = 5;
 const imageSizeAtStart = 640;
 const boxBiasAtStart = 1;

@@ -1,4 +1,4 @@
-// YOLO11 for detection, as model text: scales, then rows [from, repeats, block, arguments] (recipe, section 1).
+// YOLO11 for detection, as model text: scales, then rows [from, repeats, block, arguments].
 
 /** The text of yolo11.yaml. */
 export const yolo11 = `# YOLO11 detection model. nc is replaced by the number of classes of the data set.
