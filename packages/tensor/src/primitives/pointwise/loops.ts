@@ -33,11 +33,21 @@ function unaryPlane(f: (x: number) => number): UnaryPlane {
     for (let r = 0; r < rows; r++) {
       const from = (at + r * row) | 0;
       const start = (to + r * n) | 0;
-      if (step === 1) for (let i = 0; i < n; i++) out[start + i] = f(x[from + i]!);
-      else if (step === 0) {
+      let i = 0;
+      if (step === 1) {
+        for (; i + 3 < n; i += 4) {
+          const p = (from + i) | 0;
+          const q = (start + i) | 0;
+          out[q] = f(x[p]!);
+          out[q + 1] = f(x[p + 1]!);
+          out[q + 2] = f(x[p + 2]!);
+          out[q + 3] = f(x[p + 3]!);
+        }
+        for (; i < n; i++) out[start + i] = f(x[from + i]!);
+      } else if (step === 0) {
         const value = f(x[from]!);
-        for (let i = 0; i < n; i++) out[start + i] = value;
-      } else for (let i = 0, p = from; i < n; i++, p = (p + step) | 0) out[start + i] = f(x[p]!);
+        for (; i < n; i++) out[start + i] = value;
+      } else for (let p = from; i < n; i++, p = (p + step) | 0) out[start + i] = f(x[p]!);
     }
   };
 }

@@ -1,4 +1,6 @@
 // Max pooling with its two adjoints, and the pair nearest upsampling / block sums: contiguous planes, NCHW.
+// The loops refer to nothing outside themselves: each pair of array types gets a copy of its own.
+import { copyFunction, perArrayTypes } from "../jit.ts";
 import type { Problem } from "../problem.ts";
 import type { FloatArray } from "../strided.ts";
 
@@ -43,8 +45,7 @@ export function poolGeometry(x: readonly number[], { size, stride, padding }: Po
   return { planes: N * C, H, W, Ho, Wo, size, stride, padding };
 }
 
-/** Writes the maximum of each window and its position `row * W + column` in the plane; the first of equals, NaN wins. */
-export function maxPool(x: FloatArray, y: FloatArray, index: Int32Array, g: PoolGeometry): void {
+function maxPoolLoop(x: FloatArray, y: FloatArray, index: Int32Array, g: PoolGeometry): void {
   const { planes, H, W, Ho, Wo, size, stride, padding } = g;
   for (let p = 0; p < planes; p++) {
     const plane = p * H * W;
@@ -74,8 +75,7 @@ export function maxPool(x: FloatArray, y: FloatArray, index: Int32Array, g: Pool
   }
 }
 
-/** The adjoint of maxPool: adds each ct to the input position its window chose. x comes zeroed. */
-export function maxUnpool(ct: FloatArray, index: Int32Array, x: FloatArray, g: PoolGeometry): void {
+function maxUnpoolLoop(ct: FloatArray, index: Int32Array, x: FloatArray, g: PoolGeometry): void {
   const { planes, H, W, Ho, Wo } = g;
   for (let p = 0; p < planes; p++)
     for (let i = p * Ho * Wo; i < (p + 1) * Ho * Wo; i++) {
@@ -84,8 +84,7 @@ export function maxUnpool(ct: FloatArray, index: Int32Array, x: FloatArray, g: P
     }
 }
 
-/** The adjoint of maxUnpool: reads x where each window chose. */
-export function maxGather(x: FloatArray, index: Int32Array, y: FloatArray, g: PoolGeometry): void {
+function maxGatherLoop(x: FloatArray, index: Int32Array, y: FloatArray, g: PoolGeometry): void {
   const { planes, H, W, Ho, Wo } = g;
   for (let p = 0; p < planes; p++)
     for (let i = p * Ho * Wo; i < (p + 1) * Ho * Wo; i++) y[i] = x[p * H * W + index[i]!]!;
@@ -99,8 +98,7 @@ export interface ScaleGeometry {
   readonly by: number;
 }
 
-/** Nearest upsampling: every small element fills a block of by x by. */
-export function upsample(x: FloatArray, y: FloatArray, { planes, H, W, by }: ScaleGeometry): void {
+function upsampleLoop(x: FloatArray, y: FloatArray, { planes, H, W, by }: ScaleGeometry): void {
   const wide = W * by;
   for (let row = 0; row < planes * H; row++) {
     const at = row * by * wide;
@@ -112,8 +110,7 @@ export function upsample(x: FloatArray, y: FloatArray, { planes, H, W, by }: Sca
   }
 }
 
-/** The adjoint of upsample: sums every block of by x by. */
-export function sumPool(x: FloatArray, y: FloatArray, { planes, H, W, by }: ScaleGeometry): void {
+function sumPoolLoop(x: FloatArray, y: FloatArray, { planes, H, W, by }: ScaleGeometry): void {
   const wide = W * by;
   for (let row = 0; row < planes * H; row++)
     for (let j = 0; j < W; j++) {
@@ -122,4 +119,39 @@ export function sumPool(x: FloatArray, y: FloatArray, { planes, H, W, by }: Scal
         for (let v = 0, from = (row * by + u) * wide + j * by; v < by; v++) sum += x[from++]!;
       y[row * W + j] = sum;
     }
+}
+
+const maxPoolKernel = perArrayTypes(() => copyFunction(maxPoolLoop));
+
+/** Writes the maximum of each window and its position `row * W + column` in the plane; the first of equals, NaN wins. */
+export function maxPool(x: FloatArray, y: FloatArray, index: Int32Array, g: PoolGeometry): void {
+  maxPoolKernel(x, y)(x, y, index, g);
+}
+
+const maxUnpoolKernel = perArrayTypes(() => copyFunction(maxUnpoolLoop));
+
+/** The adjoint of maxPool: adds each ct to the input position its window chose. x comes zeroed. */
+export function maxUnpool(ct: FloatArray, index: Int32Array, x: FloatArray, g: PoolGeometry): void {
+  maxUnpoolKernel(ct, x)(ct, index, x, g);
+}
+
+const maxGatherKernel = perArrayTypes(() => copyFunction(maxGatherLoop));
+
+/** The adjoint of maxUnpool: reads x where each window chose. */
+export function maxGather(x: FloatArray, index: Int32Array, y: FloatArray, g: PoolGeometry): void {
+  maxGatherKernel(x, y)(x, index, y, g);
+}
+
+const upsampleKernel = perArrayTypes(() => copyFunction(upsampleLoop));
+
+/** Nearest upsampling: every small element fills a block of by x by. */
+export function upsample(x: FloatArray, y: FloatArray, g: ScaleGeometry): void {
+  upsampleKernel(x, y)(x, y, g);
+}
+
+const sumPoolKernel = perArrayTypes(() => copyFunction(sumPoolLoop));
+
+/** The adjoint of upsample: sums every block of by x by. */
+export function sumPool(x: FloatArray, y: FloatArray, g: ScaleGeometry): void {
+  sumPoolKernel(x, y)(x, y, g);
 }

@@ -2,190 +2,154 @@
 import { copyFunction, perArrayTypes } from "../jit.ts";
 import { collapse, eachOffset, type FloatArray, type Strided, type TypedArray } from "../strided.ts";
 
+type Fold = (
+  x: TypedArray,
+  at: number,
+  cells: number,
+  cell: number,
+  rows: number,
+  row: number,
+  n: number,
+  step: number,
+  shift: Float64Array,
+  sums: Float64Array,
+  to: number,
+) => void;
+
+// Folds, for each of `cells` results `cell` apart, the plane of rows x n elements at its place into sums[to ...]. `f` takes
+// one element in, `join` unites two partial results, `shift` is one number per cell that `f` may want.
+// Refers to nothing outside itself, so that it can be copied.
+function foldCells(
+  f: (sum: number, x: number, shift: number) => number,
+  join: (a: number, b: number) => number,
+  start: number,
+): Fold {
+  return function fold(x, at, cells, cell, rows, row, n, step, shift, sums, to) {
+    if (cell === 1 && step !== 1) {
+      // Cells lie side by side: walk them innermost, along the lines of the cache.
+      for (let r = 0; r < rows; r++)
+        for (let i = 0; i < n; i++) {
+          const p = (at + r * row + i * step) | 0;
+          for (let c = 0; c < cells; c++) sums[to + c] = f(sums[to + c]!, x[p + c]!, shift[to + c]!);
+        }
+      return;
+    }
+    for (let c = 0; c < cells; c++) {
+      const m = shift[to + c]!;
+      let total = sums[to + c]!;
+      for (let r = 0; r < rows; r++) {
+        let p = (at + c * cell + r * row) | 0;
+        let i = 0;
+        // Four partial results: a single one would wait for each addition.
+        if (n >= 8) {
+          let s0 = start;
+          let s1 = start;
+          let s2 = start;
+          let s3 = start;
+          for (; i + 3 < n; i += 4) {
+            s0 = f(s0, x[p]!, m);
+            s1 = f(s1, x[(p + step) | 0]!, m);
+            s2 = f(s2, x[(p + 2 * step) | 0]!, m);
+            s3 = f(s3, x[(p + 3 * step) | 0]!, m);
+            p = (p + 4 * step) | 0;
+          }
+          total = join(total, join(join(s0, s1), join(s2, s3)));
+        }
+        for (; i < n; i++) {
+          total = f(total, x[p]!, m);
+          p = (p + step) | 0;
+        }
+      }
+      sums[to + c] = total;
+    }
+  };
+}
+
+const add = (a: number, b: number) => a + b;
+const addSquare = (a: number, x: number, mean: number) => a + (x - mean) * (x - mean);
+// NaN wins, as in PyTorch.
+const larger = (a: number, b: number) => (b > a || Number.isNaN(b) ? b : a);
+const smaller = (a: number, b: number) => (b < a || Number.isNaN(b) ? b : a);
+
+const foldSum = perArrayTypes(() => copyFunction(foldCells)(add, add, 0));
+const foldSquares = perArrayTypes(() => copyFunction(foldCells)(addSquare, add, 0));
+const foldMax = perArrayTypes(() => copyFunction(foldCells)(larger, larger, Number.NEGATIVE_INFINITY));
+const foldMin = perArrayTypes(() => copyFunction(foldCells)(smaller, smaller, Number.POSITIVE_INFINITY));
+
 interface Plan {
-  readonly kept: { shape: number[]; strides: number[][] };
-  readonly rows: number;
-  readonly n: number;
-  readonly row: number;
-  readonly step: number;
-  readonly outer: { shape: number[]; strides: number[][] };
+  /** Dims of results walked from outside, and the last one, walked inside. */
+  readonly kept: { shape: number[]; stride: number[]; cells: number; cell: number };
+  /** Reduced dims walked from outside, and the last two, walked inside. */
+  readonly reduced: { shape: number[]; stride: number[]; rows: number; row: number; n: number; step: number };
   readonly count: number;
 }
 
-// Kept dims are walked in order, so cells come out row-major; the last two collapsed reduced dims are the inner loops.
 function plan(x: Strided, axes: readonly number[]): Plan {
-  const pick = (keep: boolean) => {
-    const dims = x.shape.map((_, d) => d).filter((d) => axes.includes(d) !== keep);
-    return collapse(
+  const pick = (reduced: boolean) => {
+    const dims = x.shape.map((_, d) => d).filter((d) => axes.includes(d) === reduced);
+    const { shape, strides } = collapse(
       dims.map((d) => x.shape[d]!),
       [dims.map((d) => x.stride[d]!)],
     );
+    return { shape, stride: strides[0]! };
   };
-  const { shape, strides } = pick(false);
-  const stride = strides[0]!;
-  const d = shape.length;
+  const kept = pick(false);
+  const reduced = pick(true);
   return {
-    kept: pick(true),
-    rows: d > 1 ? shape[d - 2]! : 1,
-    n: d > 0 ? shape[d - 1]! : 1,
-    row: d > 1 ? stride[d - 2]! : 0,
-    step: d > 0 ? stride[d - 1]! : 0,
-    outer: { shape: shape.slice(0, Math.max(0, d - 2)), strides: [stride.slice(0, Math.max(0, d - 2))] },
-    count: shape.reduce((a, b) => a * b, 1),
+    kept: { cells: kept.shape.pop() ?? 1, cell: kept.stride.pop() ?? 0, ...kept },
+    count: reduced.shape.reduce((a, b) => a * b, 1),
+    reduced: {
+      n: reduced.shape.pop() ?? 1,
+      step: reduced.stride.pop() ?? 0,
+      rows: reduced.shape.pop() ?? 1,
+      row: reduced.stride.pop() ?? 0,
+      ...reduced,
+    },
   };
 }
 
-type Plane = (x: TypedArray, at: number, rows: number, row: number, n: number, step: number, start: number) => number;
-
-function sumPlane(
-  x: TypedArray,
-  at: number,
-  rows: number,
-  row: number,
-  n: number,
-  step: number,
-  start: number,
-): number {
-  let total = start;
-  for (let r = 0; r < rows; r++) {
-    let p = (at + r * row) | 0;
-    let s0 = 0;
-    let s1 = 0;
-    let s2 = 0;
-    let s3 = 0;
-    let i = 0;
-    // Four sums: one would wait for each addition.
-    for (; i + 3 < n; i += 4) {
-      s0 += x[p]!;
-      s1 += x[p + step]!;
-      s2 += x[p + 2 * step]!;
-      s3 += x[p + 3 * step]!;
-      p = (p + 4 * step) | 0;
-    }
-    for (; i < n; i++, p = (p + step) | 0) s0 += x[p]!;
-    total += s0 + s1 + (s2 + s3);
-  }
-  return total;
-}
-
-// `start` is the mean here and the sum of squares begins at zero.
-function squaresPlane(
-  x: TypedArray,
-  at: number,
-  rows: number,
-  row: number,
-  n: number,
-  step: number,
-  start: number,
-): number {
-  let total = 0;
-  for (let r = 0; r < rows; r++) {
-    let p = (at + r * row) | 0;
-    let s0 = 0;
-    let s1 = 0;
-    let i = 0;
-    for (; i + 1 < n; i += 2) {
-      const u = x[p]! - start;
-      const v = x[p + step]! - start;
-      s0 += u * u;
-      s1 += v * v;
-      p = (p + 2 * step) | 0;
-    }
-    for (; i < n; i++) {
-      const u = x[p]! - start;
-      s0 += u * u;
-    }
-    total += s0 + s1;
-  }
-  return total;
-}
-
-// NaN wins, as in PyTorch.
-function maxPlane(
-  x: TypedArray,
-  at: number,
-  rows: number,
-  row: number,
-  n: number,
-  step: number,
-  start: number,
-): number {
-  let best = start;
-  for (let r = 0; r < rows; r++)
-    for (let i = 0, p = (at + r * row) | 0; i < n; i++, p = (p + step) | 0) {
-      const value = x[p]!;
-      if (value > best || Number.isNaN(value)) best = value;
-    }
-  return best;
-}
-
-function minPlane(
-  x: TypedArray,
-  at: number,
-  rows: number,
-  row: number,
-  n: number,
-  step: number,
-  start: number,
-): number {
-  let best = start;
-  for (let r = 0; r < rows; r++)
-    for (let i = 0, p = (at + r * row) | 0; i < n; i++, p = (p + step) | 0) {
-      const value = x[p]!;
-      if (value < best || Number.isNaN(value)) best = value;
-    }
-  return best;
-}
-
-const sumKernel = perArrayTypes(() => copyFunction<Plane>(sumPlane));
-const squaresKernel = perArrayTypes(() => copyFunction<Plane>(squaresPlane));
-const maxKernel = perArrayTypes(() => copyFunction<Plane>(maxPlane));
-const minKernel = perArrayTypes(() => copyFunction<Plane>(minPlane));
-
-function reduce(x: Strided, axes: readonly number[], out: TypedArray, run: Plane, start: number): void {
-  const { kept, outer, rows, n, row, step } = plan(x, axes);
-  let cell = 0;
-  eachOffset(kept.shape, kept.strides, ([k]) => {
-    let value = start;
-    eachOffset(outer.shape, outer.strides, ([p]) => {
-      value = run(x.data, x.offset + k! + p!, rows, row, n, step, value);
+function reduce(x: Strided, { kept, reduced }: Plan, run: Fold, sums: Float64Array, shift = sums): void {
+  const { rows, row, n, step } = reduced;
+  let to = 0;
+  eachOffset(kept.shape, [kept.stride], ([k]) => {
+    eachOffset(reduced.shape, [reduced.stride], ([p]) => {
+      run(x.data, x.offset + k! + p!, kept.cells, kept.cell, rows, row, n, step, shift, sums, to);
     });
-    out[cell++] = value;
+    to += kept.cells;
   });
 }
 
 /** Sums over `axes`; out has one cell per index of the kept dims, row-major. An empty sum is 0. */
 export function sum(x: Strided, axes: readonly number[], out: TypedArray): void {
-  reduce(x, axes, out, sumKernel(x.data), 0);
+  const sums = new Float64Array(out.length);
+  reduce(x, plan(x, axes), foldSum(x.data), sums);
+  out.set(sums);
 }
 
 /** Maxima over `axes`; NaN wins. */
 export function amax(x: Strided, axes: readonly number[], out: TypedArray): void {
-  reduce(x, axes, out, maxKernel(x.data), Number.NEGATIVE_INFINITY);
+  const best = new Float64Array(out.length).fill(Number.NEGATIVE_INFINITY);
+  reduce(x, plan(x, axes), foldMax(x.data), best);
+  out.set(best);
 }
 
 /** Minima over `axes`; NaN wins. */
 export function amin(x: Strided, axes: readonly number[], out: TypedArray): void {
-  reduce(x, axes, out, minKernel(x.data), Number.POSITIVE_INFINITY);
+  const best = new Float64Array(out.length).fill(Number.POSITIVE_INFINITY);
+  reduce(x, plan(x, axes), foldMin(x.data), best);
+  out.set(best);
 }
 
 /** Variance (divided by the count) and mean over `axes`, in two passes over x, so that a large mean costs no digits. */
 export function varMean(x: Strided, axes: readonly number[], variance: FloatArray, mean: FloatArray): void {
-  const { kept, outer, rows, n, row, step, count } = plan(x, axes);
-  const sums = sumKernel(x.data);
-  const squares = squaresKernel(x.data);
-  let cell = 0;
-  eachOffset(kept.shape, kept.strides, ([k]) => {
-    let total = 0;
-    eachOffset(outer.shape, outer.strides, ([p]) => {
-      total = sums(x.data, x.offset + k! + p!, rows, row, n, step, total);
-    });
-    const middle = total / count;
-    let spread = 0;
-    eachOffset(outer.shape, outer.strides, ([p]) => {
-      spread += squares(x.data, x.offset + k! + p!, rows, row, n, step, middle);
-    });
-    mean[cell] = middle;
-    variance[cell++] = spread / count;
-  });
+  const plans = plan(x, axes);
+  const middle = new Float64Array(mean.length);
+  reduce(x, plans, foldSum(x.data), middle);
+  for (let c = 0; c < middle.length; c++) middle[c] = middle[c]! / plans.count;
+  const squares = new Float64Array(mean.length);
+  reduce(x, plans, foldSquares(x.data), squares, middle);
+  for (let c = 0; c < middle.length; c++) {
+    mean[c] = middle[c]!;
+    variance[c] = squares[c]! / plans.count;
+  }
 }
