@@ -13,6 +13,7 @@ import {
   Variable,
   zerosLike,
 } from "@orepa/tensor";
+import { customVjp } from "./custom-vjp.ts";
 import { grad } from "./grad.ts";
 
 /** Settings of {@link gradcheck}. */
@@ -119,7 +120,7 @@ export function gradcheck(
     const key = y.shape.join();
     const [linear, quadratic] = weights.get(key) ?? [noise(y), noise(y)];
     weights.set(key, [linear, quadratic]);
-    return sum(mul(y, add(linear, mul(quadratic, y))));
+    return weigh(y, linear, quadratic);
   };
   const projection = at.map(noise);
   const scalar: Scalar = order === 1 ? value : (...x) => dot(gradients(value, x), projection);
@@ -144,6 +145,15 @@ export function gradcheck(
     set(home);
   }
 }
+
+/**
+ * Sum of a y + b y^2. Its gradient a + 2 b y is written out, for a check that went by the rules of sum, mul and add would pass a
+ * sum with a wrong sign twice.
+ */
+const weigh = customVjp(
+  (y: Tensor, a: Tensor, b: Tensor) => sum(mul(y, add(a, mul(b, y)))),
+  ({ inputs: [y, a, b], cotangents: [ct] }) => [mul(ct!, add(a, mul(2, mul(b, y)))), null, null],
+);
 
 type Scalar = (...x: Tensor[]) => Tensor;
 interface Step {

@@ -3,9 +3,7 @@ import {
   bind,
   cast,
   compile,
-  concat,
   expand,
-  flatten,
   flip,
   isFloating,
   OpError,
@@ -25,6 +23,7 @@ import { isDifferentiable, type Vjp, vjps } from "../vjps.ts";
 import { composedCases } from "./composed-cases.ts";
 import { isSample, type OpCase } from "./op-case.ts";
 import { opCases } from "./op-cases.ts";
+import { sampleFunctions } from "./sample-functions.ts";
 
 const names = Object.keys(opCases) as PrimitiveName[];
 // Any one name stands for all: a case and its primitive's name always come together from the table.
@@ -131,33 +130,18 @@ describe("views", () => {
 
 describe("gradients", () => {
   const smooth = samples.filter(({ c }) => c.gradients.length > 0);
-  /** The primitive as functions of the inputs that are differentiated: one per float output, and all outputs together. */
-  const functions = ({ name, c }: (typeof samples)[number]) => {
-    const outputs = (x: readonly Tensor[]): Tensor[] => {
-      const inputs = c.inputs.map((input, i) => x[c.gradients.indexOf(i)] ?? input);
-      return run(name, inputs, c.params).filter((y) => isFloating(y.dtype));
-    };
-    const x = c.gradients.map((i) => c.inputs[i]!);
-    const single = outputs(x).map(
-      (_, k) =>
-        (...moved: Tensor[]) =>
-          outputs(moved)[k]!,
-    );
-    const together = (...moved: Tensor[]) => concat(outputs(moved).map((y) => flatten(y)));
-    return { x, list: single.length > 1 ? [...single, together] : single };
-  };
   // A sample with nothing in it has nothing to differentiate for, but must not fail.
-  test.each(smooth)("$name, $about: order 1 and 2 agree with central differences", (sample) => {
-    const { x, list } = functions(sample);
-    for (const fn of list) {
+  test.each(smooth)("$name, $about: order 1 and 2 agree with central differences", ({ name, c }) => {
+    const { x, functions } = sampleFunctions(name, c);
+    for (const fn of functions) {
       gradcheck(fn, x, { order: 1 });
       gradcheck(fn, x, { order: 2 });
     }
   });
 
-  test.each(smooth)("$name, $about: compiled gradients are the eager ones", async (sample) => {
-    const { x, list } = functions(sample);
-    for (const fn of list) {
+  test.each(smooth)("$name, $about: compiled gradients are the eager ones", async ({ name, c }) => {
+    const { x, functions } = sampleFunctions(name, c);
+    for (const fn of functions) {
       const gradients = (...moved: Tensor[]) => asRecord([...grad(() => sum(fn(...moved)), moved).values()]);
       const eager = Object.values(gradients(...x));
       const compiled = Object.values(await compile(gradients)(...x));
