@@ -52,58 +52,75 @@ function unaryPlane(f: (x: number) => number): UnaryPlane {
   };
 }
 
+// Four elements a turn: V8 checks the types of the arrays once per turn. Steps of 0, 1 and more cost the same.
 function binaryPlane(f: (a: number, b: number) => number): BinaryPlane {
   return function plane(a, aAt, aRow, aStep, b, bAt, bRow, bStep, out, to, rows, n) {
     for (let r = 0; r < rows; r++) {
-      const p = (aAt + r * aRow) | 0;
-      const q = (bAt + r * bRow) | 0;
-      const start = (to + r * n) | 0;
-      if (aStep === 1 && bStep === 1) for (let i = 0; i < n; i++) out[start + i] = f(a[p + i]!, b[q + i]!);
-      else if (aStep === 1 && bStep === 0) {
-        const value = b[q]!;
-        for (let i = 0; i < n; i++) out[start + i] = f(a[p + i]!, value);
-      } else if (aStep === 0 && bStep === 1) {
-        const value = a[p]!;
-        for (let i = 0; i < n; i++) out[start + i] = f(value, b[q + i]!);
-      } else
-        for (let i = 0, u = p, v = q; i < n; i++, u = (u + aStep) | 0, v = (v + bStep) | 0)
-          out[start + i] = f(a[u]!, b[v]!);
+      let p = (aAt + r * aRow) | 0;
+      let q = (bAt + r * bRow) | 0;
+      let o = (to + r * n) | 0;
+      let i = 0;
+      for (; i + 3 < n; i += 4) {
+        out[o] = f(a[p]!, b[q]!);
+        out[o + 1] = f(a[(p + aStep) | 0]!, b[(q + bStep) | 0]!);
+        out[o + 2] = f(a[(p + 2 * aStep) | 0]!, b[(q + 2 * bStep) | 0]!);
+        out[o + 3] = f(a[(p + 3 * aStep) | 0]!, b[(q + 3 * bStep) | 0]!);
+        p = (p + 4 * aStep) | 0;
+        q = (q + 4 * bStep) | 0;
+        o = (o + 4) | 0;
+      }
+      for (; i < n; i++) {
+        out[o] = f(a[p]!, b[q]!);
+        p = (p + aStep) | 0;
+        q = (q + bStep) | 0;
+        o = (o + 1) | 0;
+      }
     }
   };
 }
 
-function wherePlane() {
-  return function plane(
-    c: TypedArray,
-    cAt: number,
-    cRow: number,
-    cStep: number,
-    a: TypedArray,
-    aAt: number,
-    aRow: number,
-    aStep: number,
-    b: TypedArray,
-    bAt: number,
-    bRow: number,
-    bStep: number,
-    out: TypedArray,
-    to: number,
-    rows: number,
-    n: number,
-  ): void {
-    for (let r = 0; r < rows; r++) {
-      let w = (cAt + r * cRow) | 0;
-      let p = (aAt + r * aRow) | 0;
-      let q = (bAt + r * bRow) | 0;
-      const start = (to + r * n) | 0;
-      for (let i = 0; i < n; i++) {
-        out[start + i] = c[w]! !== 0 ? a[p]! : b[q]!;
-        w = (w + cStep) | 0;
-        p = (p + aStep) | 0;
-        q = (q + bStep) | 0;
-      }
+function wherePlane(
+  c: TypedArray,
+  cAt: number,
+  cRow: number,
+  cStep: number,
+  a: TypedArray,
+  aAt: number,
+  aRow: number,
+  aStep: number,
+  b: TypedArray,
+  bAt: number,
+  bRow: number,
+  bStep: number,
+  out: TypedArray,
+  to: number,
+  rows: number,
+  n: number,
+): void {
+  for (let r = 0; r < rows; r++) {
+    let w = (cAt + r * cRow) | 0;
+    let p = (aAt + r * aRow) | 0;
+    let q = (bAt + r * bRow) | 0;
+    let o = (to + r * n) | 0;
+    let i = 0;
+    for (; i + 3 < n; i += 4) {
+      out[o] = c[w]! !== 0 ? a[p]! : b[q]!;
+      out[o + 1] = c[(w + cStep) | 0]! !== 0 ? a[(p + aStep) | 0]! : b[(q + bStep) | 0]!;
+      out[o + 2] = c[(w + 2 * cStep) | 0]! !== 0 ? a[(p + 2 * aStep) | 0]! : b[(q + 2 * bStep) | 0]!;
+      out[o + 3] = c[(w + 3 * cStep) | 0]! !== 0 ? a[(p + 3 * aStep) | 0]! : b[(q + 3 * bStep) | 0]!;
+      w = (w + 4 * cStep) | 0;
+      p = (p + 4 * aStep) | 0;
+      q = (q + 4 * bStep) | 0;
+      o = (o + 4) | 0;
     }
-  };
+    for (; i < n; i++) {
+      out[o] = c[w]! !== 0 ? a[p]! : b[q]!;
+      w = (w + cStep) | 0;
+      p = (p + aStep) | 0;
+      q = (q + bStep) | 0;
+      o = (o + 1) | 0;
+    }
+  }
 }
 
 interface Walk {
@@ -164,7 +181,7 @@ export function binaryLoop(f: (a: number, b: number) => number): (a: Strided, b:
   };
 }
 
-const whereKernel = perArrayTypes(() => copyFunction(wherePlane)());
+const whereKernel = perArrayTypes(() => copyFunction(wherePlane));
 
 /** out[i] = c[i] ? a[i] : b[i]; inputs strided and of one shape, out contiguous. */
 export function whereLoop(c: Strided, a: Strided, b: Strided, out: TypedArray): void {
@@ -209,13 +226,20 @@ function copyPlane(
   for (let r = 0; r < rows; r++) {
     let p = (at + r * row) | 0;
     let q = (to + r * toRow) | 0;
-    if (step === 1 && toStep === 1) for (let i = 0; i < n; i++) out[q + i] = x[p + i]!;
-    else
-      for (let i = 0; i < n; i++) {
-        out[q] = x[p]!;
-        p = (p + step) | 0;
-        q = (q + toStep) | 0;
-      }
+    let i = 0;
+    for (; i + 3 < n; i += 4) {
+      out[q] = x[p]!;
+      out[(q + toStep) | 0] = x[(p + step) | 0]!;
+      out[(q + 2 * toStep) | 0] = x[(p + 2 * step) | 0]!;
+      out[(q + 3 * toStep) | 0] = x[(p + 3 * step) | 0]!;
+      p = (p + 4 * step) | 0;
+      q = (q + 4 * toStep) | 0;
+    }
+    for (; i < n; i++) {
+      out[q] = x[p]!;
+      p = (p + step) | 0;
+      q = (q + toStep) | 0;
+    }
   }
 }
 

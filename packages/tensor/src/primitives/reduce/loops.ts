@@ -27,11 +27,24 @@ function foldCells(
   return function fold(x, at, cells, cell, rows, row, n, step, shift, sums, to) {
     if (cell === 1 && step !== 1) {
       // Cells lie side by side: walk them innermost, along the lines of the cache.
-      for (let r = 0; r < rows; r++)
-        for (let i = 0; i < n; i++) {
-          const p = (at + r * row + i * step) | 0;
-          for (let c = 0; c < cells; c++) sums[to + c] = f(sums[to + c]!, x[p + c]!, shift[to + c]!);
+      for (let r = 0; r < rows; r++) {
+        let p = (at + r * row) | 0;
+        let i = 0;
+        for (; i + 3 < n; i += 4) {
+          const p1 = (p + step) | 0;
+          const p2 = (p1 + step) | 0;
+          const p3 = (p2 + step) | 0;
+          for (let c = 0; c < cells; c++) {
+            const m = shift[to + c]!;
+            sums[to + c] = f(f(f(f(sums[to + c]!, x[p + c]!, m), x[p1 + c]!, m), x[p2 + c]!, m), x[p3 + c]!, m);
+          }
+          p = (p3 + step) | 0;
         }
+        for (; i < n; i++) {
+          for (let c = 0; c < cells; c++) sums[to + c] = f(sums[to + c]!, x[p + c]!, shift[to + c]!);
+          p = (p + step) | 0;
+        }
+      }
       return;
     }
     for (let c = 0; c < cells; c++) {
