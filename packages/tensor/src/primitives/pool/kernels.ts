@@ -45,31 +45,46 @@ export function poolGeometry(x: readonly number[], { size, stride, padding }: Po
   return { planes: N * C, H, W, Ho, Wo, size, stride, padding };
 }
 
+// Rows first, columns second: the topmost of the leftmost maxima is the first maximum of the window.
 function maxPoolLoop(x: FloatArray, y: FloatArray, index: Int32Array, g: PoolGeometry): void {
   const { planes, H, W, Ho, Wo, size, stride, padding } = g;
+  const rowBest = new Float64Array(H * Wo);
+  const rowAt = new Int32Array(H * Wo);
   for (let p = 0; p < planes; p++) {
-    const plane = p * H * W;
-    for (let i = 0; i < Ho; i++) {
-      const top = i * stride[0] - padding[0];
-      const row0 = Math.max(0, top);
-      const row1 = Math.min(H, top + size[0]);
+    const plane = (p * H * W) | 0;
+    for (let i = 0; i < H; i++)
       for (let j = 0; j < Wo; j++) {
         const left = j * stride[1] - padding[1];
-        const column0 = Math.max(0, left);
-        const column1 = Math.min(W, left + size[1]);
-        let at = row0 * W + column0;
+        const end = (i * W + Math.min(W, left + size[1])) | 0;
+        let at = (i * W + Math.max(0, left)) | 0;
         let best = x[plane + at]!;
-        for (let row = row0; row < row1; row++)
-          for (let q = row * W + column0; q < row * W + column1; q++) {
-            const value = x[plane + q]!;
-            if (value > best || (Number.isNaN(value) && !Number.isNaN(best))) {
-              best = value;
-              at = q;
-            }
+        for (let q = (at + 1) | 0; q < end; q++) {
+          const value = x[plane + q]!;
+          if (value > best || (Number.isNaN(value) && !Number.isNaN(best))) {
+            best = value;
+            at = q;
           }
-        const o = (p * Ho + i) * Wo + j;
+        }
+        rowBest[i * Wo + j] = best;
+        rowAt[i * Wo + j] = at;
+      }
+    for (let i = 0; i < Ho; i++) {
+      const top = i * stride[0] - padding[0];
+      const first = Math.max(0, top) * Wo;
+      const end = Math.min(H, top + size[0]) * Wo;
+      for (let j = 0; j < Wo; j++) {
+        let at = (first + j) | 0;
+        let best = rowBest[at]!;
+        for (let q = (at + Wo) | 0; q < end; q = (q + Wo) | 0) {
+          const value = rowBest[q]!;
+          if (value > best || (Number.isNaN(value) && !Number.isNaN(best))) {
+            best = value;
+            at = q;
+          }
+        }
+        const o = ((p * Ho + i) * Wo + j) | 0;
         y[o] = best;
-        index[o] = at;
+        index[o] = rowAt[at]!;
       }
     }
   }
