@@ -36,11 +36,11 @@ export function drawText(context: SKRSContext2D, text: string, x: number, y: num
 export function drawBoxes(
   canvas: Canvas,
   boxes: readonly DrawnBox[],
-  options: { lineWidth?: number | null } = {},
+  options: { lineWidth?: number | null; dot?: number } = {},
 ): void {
   const context = canvas.getContext("2d");
   const width = options.lineWidth ?? Math.max(1, Math.round((canvas.width + canvas.height) / 700));
-  const dot = width;
+  const dot = options.dot ?? width;
   for (const { box, classIndex, label } of boxes) {
     const [x1, y1, x2, y2] = box;
     context.strokeStyle = colourOf(classIndex);

@@ -134,7 +134,8 @@ function annotated(image: Image, boxes: readonly DrawnBox[]): Canvas {
     ...rest,
     box: [x1 * factor, y1 * factor, x2 * factor, y2 * factor] as const,
   }));
-  drawBoxes(canvas, scaled, { lineWidth: Math.max(1, Math.round(Math.max(canvas.width, canvas.height) / CELL)) });
+  const width = Math.max(1, Math.round(Math.max(canvas.width, canvas.height) / CELL));
+  drawBoxes(canvas, scaled, { lineWidth: width, dot: 2 * width });
   return canvas;
 }
 

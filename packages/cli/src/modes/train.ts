@@ -54,6 +54,7 @@ export const train: ModeFunction = async (command, io) => {
   const open = (split: "train" | "val"): Promise<Dataset> =>
     openSplit(split, { ...settings, singleClass: settings.single_cls }, io);
   const dataset = await open("train");
+  checkLastBatch(dataset.samples.length, { ...settings, stride: Math.max(...model.strides) });
   const valDataset = settings.val ? await open("val") : null;
   if (settings.plots) {
     await writeLabelsChart(folder, dataset);
@@ -92,7 +93,7 @@ export const train: ModeFunction = async (command, io) => {
   const last = weightsFile(folder, "last");
   if (result.reason === "interrupted") {
     line(io, `Stopped. The state is saved in ${last}; to go on:`);
-    line(io, `pnpm --filter cli train resume=${last}`);
+    line(io, `pnpm --filter cli train ${/\s/.test(last) ? `"resume=${last}"` : `resume=${last}`}`);
     return { json: { epochs: result.rows.length, last, run: folder, interrupted: true }, interrupted: true };
   }
   const epochs = result.rows.length;
@@ -145,6 +146,18 @@ async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Prom
   }
   line(io, `Results saved to ${folder}`);
   return { best, deployed, deviation, ...metrics };
+}
+
+/** Batch statistics need two values: a last batch of one picture whose smallest map is one cell has none. */
+function checkLastBatch(
+  images: number,
+  { batch, imgsz, stride }: { batch: number; imgsz: number; stride: number },
+): void {
+  if (imgsz > stride || (images - 1) % batch !== 0) return;
+  throw new UserError(
+    `batch: expected batches of two pictures or more at imgsz=${imgsz}, got ${images} pictures in batches of ${batch}, ` +
+      "the last one picture alone (choose another batch= or a larger imgsz=)",
+  );
 }
 
 /** The file of some weights of a run. */
