@@ -70,6 +70,8 @@ export function bind<N extends PrimitiveName>(name: N, inputs: readonly Tensor[]
   const outputs = known
     ? primitive.evaluate(inputs as readonly Concrete[], params, specs)
     : specs.map((s: TensorSpec) => new Tensor(s.shape, s.dtype, undefined, current));
+  // Equations hold this array: a caller that pushed into it would change the gradient.
+  Object.freeze(outputs);
   // A copy: an observer may observe while it is being told.
   for (const observer of [...observers]) observer({ name, inputs, params, outputs } as Equation);
   return outputs;

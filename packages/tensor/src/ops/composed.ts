@@ -31,8 +31,13 @@ export const leakyRelu = (x: Tensor, { slope = 0.01 }: { readonly slope?: number
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
 /** tanh(x) = 2 sigmoid(2 x) - 1 */
 export const tanh = (x: Tensor): Tensor => sub(mul(sigmoid(mul(x, 2)), 2), 1);
-/** log(1 + e^x) = max(x, 0) - log(sigmoid(|x|)), exact for large |x|. */
-export const softplus = (x: Tensor): Tensor => sub(maximum(x, 0), log(sigmoid(abs(x))));
+/** log(1 + x), accurate near 0: with w = 1 + x rounded, log(w) + (x - (w - 1)) / w  (the rounding of w, put back). */
+export function log1p(x: Tensor): Tensor {
+  const w = add(x, 1);
+  return add(log(w), div(sub(x, sub(w, 1)), w));
+}
+/** log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), accurate for every x. */
+export const softplus = (x: Tensor): Tensor => add(maximum(x, 0), log1p(exp(neg(abs(x)))));
 /** x min(max(x + 3, 0), 6) / 6  (Howard et al. 2019) */
 export const hardSwish = (x: Tensor): Tensor => mul(x, mul(clamp(add(x, 3), { min: 0, max: 6 }), 1 / 6));
 /** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))  (Hendrycks and Gimpel 2016, the tanh form) */
@@ -62,6 +67,5 @@ export function logsumexp(x: Tensor, dim = -1, { keepdim = false }: { readonly k
 /** log(softmax(x)) along an axis. */
 export const logSoftmax = (x: Tensor, dim = -1): Tensor => sub(x, logsumexp(x, dim, { keepdim: true }));
 
-/** Binary cross entropy of logits: max(x, 0) - x t + log(1 + e^-|x|), elementwise; t in [0, 1]. */
-export const binaryCrossEntropyWithLogits = (x: Tensor, target: Tensor): Tensor =>
-  add(sub(maximum(x, 0), mul(x, target)), neg(log(sigmoid(abs(x)))));
+/** Binary cross entropy of logits: softplus(x) - x t, elementwise; t in [0, 1]. */
+export const binaryCrossEntropyWithLogits = (x: Tensor, target: Tensor): Tensor => sub(softplus(x), mul(x, target));

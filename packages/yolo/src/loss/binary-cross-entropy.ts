@@ -1,6 +1,6 @@
 // Binary cross entropy of logits, accurate for small losses too, with its gradient in closed form.
 import { customVjp } from "@orepa/autograd";
-import { abs, add, div, exp, log, maximum, mul, neg, sigmoid, sub, type Tensor } from "@orepa/tensor";
+import { abs, add, exp, log1p, maximum, mul, neg, sigmoid, sub, type Tensor } from "@orepa/tensor";
 
 /**
  * max(x, 0) - x t + log(1 + e^-|x|), elementwise, for logits x and targets t in [0, 1]; its gradient is sigmoid(x) - t.
@@ -9,12 +9,6 @@ import { abs, add, div, exp, log, maximum, mul, neg, sigmoid, sub, type Tensor }
  * therefore corrected for the rounding of its argument.
  */
 export const binaryCrossEntropy: (logits: Tensor, targets: Tensor) => Tensor = customVjp(
-  (x: Tensor, t: Tensor) => add(sub(maximum(x, 0), mul(x, t)), logOnePlus(exp(neg(abs(x))))),
+  (x: Tensor, t: Tensor) => add(sub(maximum(x, 0), mul(x, t)), log1p(exp(neg(abs(x))))),
   ({ inputs: [x, t], cotangents: [ct] }) => [mul(ct!, sub(sigmoid(x), t)), neg(mul(ct!, x))],
 );
-
-/** log(1 + u) = log(w) + log(1 + (u - (w - 1)) / w) with w = 1 + u rounded; the second logarithm is its argument. */
-function logOnePlus(u: Tensor): Tensor {
-  const w = add(u, 1);
-  return add(log(w), div(sub(u, sub(w, 1)), w));
-}

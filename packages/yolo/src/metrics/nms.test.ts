@@ -61,8 +61,6 @@ describe("nonMaxSuppression", () => {
     expect(images).toHaveLength(batch);
   });
 
-  it.skip("rotated boxes: needs the probabilistic IoU, which is not part of detection", () => {});
-
   it("ignores what lies at the thresholds exactly", () => {
     // Two anchors: equal boxes but for a shift that gives IoU 0.5, one class, confidences 0.5 and 0.25.
     const output = Float32Array.of(5, 5 + 10 / 3, 5, 5, 10, 10, 10, 10, 0.5, 0.25);
