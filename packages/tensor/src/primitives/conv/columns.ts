@@ -1,5 +1,6 @@
 // im2col and its adjoint over padded doubles. Element (k, p) of the columns, k = (channel, u, v) and p = (image, i, j), is
-// x[base[p] + tap[k]]: two short tables stand for stride, dilation and kernel size.
+// x[base[p] + tap[k]]: two short tables stand for stride, dilation and kernel size. The loops take three elements a turn,
+// because V8 checks the types of the arrays once per turn and kernels are 3 wide more often than not.
 import type { ConvGeometry } from "./geometry.ts";
 import { paddedSize } from "./padded.ts";
 
@@ -40,7 +41,20 @@ export function packPixels(
   for (; p + 1 < p1; p += 2) {
     const left = base[p]!;
     const right = base[p + 1]!;
-    for (let k = k0; k < k1; k++) {
+    let k = k0;
+    for (; k + 2 < k1; k += 3) {
+      const t0 = tap[k]!;
+      const t1 = tap[k + 1]!;
+      const t2 = tap[k + 2]!;
+      out[q] = x[(left + t0) | 0]!;
+      out[q + 1] = x[(right + t0) | 0]!;
+      out[q + 2] = x[(left + t1) | 0]!;
+      out[q + 3] = x[(right + t1) | 0]!;
+      out[q + 4] = x[(left + t2) | 0]!;
+      out[q + 5] = x[(right + t2) | 0]!;
+      q = (q + 6) | 0;
+    }
+    for (; k < k1; k++) {
       const t = tap[k]!;
       out[q] = x[(left + t) | 0]!;
       out[q + 1] = x[(right + t) | 0]!;
@@ -73,7 +87,20 @@ export function packTaps(
   for (; k + 1 < k1; k += 2) {
     const first = tap[k]!;
     const second = tap[k + 1]!;
-    for (let p = p0; p < p1; p++) {
+    let p = p0;
+    for (; p + 2 < p1; p += 3) {
+      const a = base[p]!;
+      const b = base[p + 1]!;
+      const c = base[p + 2]!;
+      out[q] = x[(a + first) | 0]!;
+      out[q + 1] = x[(a + second) | 0]!;
+      out[q + 2] = x[(b + first) | 0]!;
+      out[q + 3] = x[(b + second) | 0]!;
+      out[q + 4] = x[(c + first) | 0]!;
+      out[q + 5] = x[(c + second) | 0]!;
+      q = (q + 6) | 0;
+    }
+    for (; p < p1; p++) {
       const at = base[p]!;
       out[q] = x[(at + first) | 0]!;
       out[q + 1] = x[(at + second) | 0]!;
@@ -106,7 +133,14 @@ export function addColumns(
   for (let k = k0; k < k1; k++) {
     const t = tap[k]!;
     const row = ((k - k0) * width) | 0;
-    for (let i = 0; i < n; i++) {
+    let i = 0;
+    for (; i + 1 < n; i += 2) {
+      const a = (base[p0 + i]! + t) | 0;
+      const b = (base[p0 + i + 1]! + t) | 0;
+      x[a] = x[a]! + columns[row + i]!;
+      x[b] = x[b]! + columns[row + i + 1]!;
+    }
+    for (; i < n; i++) {
       const at = (base[p0 + i]! + t) | 0;
       x[at] = x[at]! + columns[row + i]!;
     }
