@@ -5,7 +5,9 @@ export { GradcheckError, type GradcheckOptions, gradcheck, type WorstElement } f
 export * from "./io/index.ts";
 export * from "./nn/index.ts";
 export * from "./optim/index.ts";
+export { type ComposedCase, composedCases } from "./testing/composed-cases.ts";
 export { drawFixture, fixtureWeights, fnv1a } from "./testing/fixtures.ts";
 export { isSample, type OpCase, type OpMistake, type OpSample } from "./testing/op-case.ts";
 export { opCases } from "./testing/op-cases.ts";
+export { type SampleFunctions, sampleFunctions } from "./testing/sample-functions.ts";
 export { isDifferentiable, type Vjp, type VjpArguments, vjps } from "./vjps.ts";
