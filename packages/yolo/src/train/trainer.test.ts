@@ -1,5 +1,5 @@
 // The training loop on a tiny detector and drawn squares: repeatable, resumable in the middle of an epoch, and honest about failures.
-import { initialize, namedParameters, readSafetensors, writeSafetensors } from "@orepa/autograd";
+import { initialize, loadStateDict, namedParameters, readSafetensors, writeSafetensors } from "@orepa/autograd";
 import { full, Generator } from "@orepa/tensor";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parseDataYaml } from "../data/data-yaml.ts";
@@ -58,7 +58,7 @@ beforeAll(async () => {
   dataset = await squares(7);
 });
 
-const args: TrainArgs = { ...defaultTrainArgs, epochs: 3, batch: 2, imgsz: 32, optimizer: "SGD", nbs: 4, seed: 5 };
+const args: TrainArgs = { ...defaultTrainArgs, epochs: 2, batch: 2, imgsz: 32, optimizer: "SGD", nbs: 4, seed: 5 };
 
 /** Trains with the defaults of these tests and gathers the events. */
 async function run(options: Partial<TrainOptions> = {}): Promise<{ result: TrainResult; events: TrainEvent[] }> {
@@ -77,6 +77,21 @@ async function run(options: Partial<TrainOptions> = {}): Promise<{ result: Train
   return { result, events };
 }
 
+/** The entries under a prefix, without it. */
+const subset = <T>(map: ReadonlyMap<string, T>, prefix: string): Map<string, T> =>
+  new Map([...map].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])));
+
+/** Trains until so many batches have been told, then asks to stop. */
+async function stopAfter(count: number, options: Partial<TrainOptions>): ReturnType<typeof run> {
+  const events: TrainEvent[] = [];
+  const { result } = await run({
+    ...options,
+    onEvent: (event) => void events.push(event),
+    shouldStop: () => events.filter(({ type }) => type === "batch").length >= count,
+  });
+  return { result, events };
+}
+
 const bytes = ({ tensors, metadata }: Checkpoint) => writeSafetensors(tensors, metadata);
 const pass = (checkpoint: Checkpoint): Checkpoint => readSafetensors(bytes(checkpoint));
 
@@ -84,10 +99,10 @@ describe("train", () => {
   it("tells its course in order and gives the same bytes for the same seed", async () => {
     const { result, events } = await run();
     expect(result.reason).toBe("finished");
-    expect(result.rows.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    expect(result.rows.map(({ epoch }) => epoch)).toEqual([1, 2]);
     const ofEpoch = ["epoch-start", "batch", "batch", "batch", "batch", "validation-batch", "validation-batch"];
     const told = [...ofEpoch, "validation", "epoch-end", "checkpoint"];
-    expect(events.map(({ type }) => type)).toEqual(["start", ...told, ...told, ...told]);
+    expect(events.map(({ type }) => type)).toEqual(["start", ...told, ...told]);
     const again = await run();
     expect(again.result.rows).toEqual(result.rows);
     expect(bytes(again.result.last)).toEqual(bytes(result.last));
@@ -97,16 +112,15 @@ describe("train", () => {
 
   it.each([
     ["SGD", 1, 4],
-    ["SGD", 6, 4],
+    ["SGD", 4, 4],
     ["AdamW", 7, 4],
-    ["AdamW", 5, 2],
+    ["AdamW", 6, 2],
   ] as const)(
     "with %s, stopped after batch %i and resumed through bytes, equals the run that was not (nbs %i)",
     async (optimizer, stop, nbs) => {
       const ownArgs = { ...args, optimizer, nbs, lr0: 0.01, warmup_epochs: 1 };
       const whole = await run({ args: ownArgs });
-      let seen = 0;
-      const first = await run({ args: ownArgs, shouldStop: () => ++seen === stop });
+      const first = await stopAfter(stop, { args: ownArgs });
       expect(first.result.reason).toBe("interrupted");
       const checkpoint = first.events.at(-1)!;
       expect(checkpoint).toMatchObject({ type: "checkpoint", interrupted: true, kinds: ["last"] });
@@ -122,7 +136,7 @@ describe("train", () => {
     const ends = events.flatMap((event) => (event.type === "checkpoint" ? [event.checkpoint] : []));
     const resumed = await run({ resume: pass(ends[0]!) });
     expect(bytes(resumed.result.last)).toEqual(bytes(result.last));
-    await expect(run({ resume: result.last })).rejects.toThrow(/has finished its 3 epochs/);
+    await expect(run({ resume: result.last })).rejects.toThrow(/has finished its 2 epochs/);
     await expect(run({ resume: stripCheckpoint(ends[0]!) })).rejects.toThrow(/got weights alone/);
     await expect(run({ resume: ends[0]!, dataset: await squares(4) })).rejects.toThrow(/7 usable pictures.*got 4/);
   });
@@ -142,12 +156,27 @@ describe("train", () => {
   });
 
   it("stops early when the fitness has not grown for `patience` epochs", async () => {
-    const frozen = { ...args, epochs: 20, patience: 2, lr0: 0, warmup_bias_lr: 0, warmup_epochs: 0, conf: 0.999 };
-    const { result } = await run({ args: frozen });
-    // Nothing is found, so every fitness is 0 and counts as the best so far: zero epochs in a row do not stop a run.
-    expect(result.reason).toBe("finished");
-    const { result: learning } = await run({ args: { ...args, patience: 2 } });
-    expect(learning.bestEpoch).toBeGreaterThanOrEqual(0);
+    // The averaged weights begin as good ones and are ruined by a huge learning rate: no epoch is as good as the first.
+    const good = {
+      ...args,
+      epochs: 60,
+      batch: 7,
+      nbs: 7,
+      optimizer: "AdamW",
+      lr0: 0.01,
+      warmup_epochs: 0,
+      val: false,
+    } as const;
+    const learned = (await run({ args: good, valDataset: null })).result.last;
+    const createGood = () => {
+      const model = createModel();
+      loadStateDict(model, subset(learned.tensors, "train/model/"));
+      return model;
+    };
+    const ruin = { ...args, epochs: 30, patience: 2, lr0: 1, optimizer: "SGD", warmup_epochs: 0 } as const;
+    const { result } = await run({ args: ruin, createModel: createGood });
+    expect(result.reason).toBe("early-stop");
+    expect(result.rows).toHaveLength(result.bestEpoch + 3);
   });
 
   it("keeps frozen layers and refuses to freeze everything", async () => {
@@ -157,25 +186,26 @@ describe("train", () => {
     expect(start.type === "start" && start.frozen).toContain(key);
     const before = namedParameters(createModel()).get(key)!.value.toTypedArray();
     expect(result.last.tensors.get(`train/model/${key}`)!.toTypedArray()).toEqual(before);
-    await expect(run({ args: { ...args, freeze: 9 } })).rejects.toThrow(/freeze: expected layers 0..4, got 8/);
+    await expect(run({ args: { ...args, freeze: 9 } })).rejects.toThrow(/freeze: expected layers 0..4, got 5/);
   });
 
   it("learns the squares", async () => {
     const learn = {
       ...args,
-      epochs: 25,
+      epochs: 60,
       batch: 7,
       nbs: 7,
       optimizer: "AdamW",
       lr0: 0.01,
-      hsv_h: 0,
       warmup_epochs: 0,
+      val: false,
     } as const;
-    const { result } = await run({ args: learn });
-    const [first] = result.rows;
-    const last = result.rows.at(-1)!;
-    expect(last.trainLoss[1]).toBeLessThan(0.7 * first!.trainLoss[1]);
-    expect(last.trainLoss[0]).toBeLessThan(0.9 * first!.trainLoss[0]);
+    const { result } = await run({ args: learn, valDataset: null });
+    // The trained weights themselves: their average lags behind in so short a training.
+    const model = createModel();
+    loadStateDict(model, subset(result.last.tensors, "train/model/"));
+    const { all } = (await validate({ model, dataset, device: "cpu", batch: 7, imgsz: 32 }))!;
+    expect(all.map50).toBeGreaterThan(0.3);
   });
 
   it("refuses a model of another number of classes", async () => {

@@ -1,0 +1,45 @@
+// Training steps of yolo11n against recorded ones: losses, gradients, clipping, both optimizers, the average of the weights.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { buildModel } from "../model/parser.ts";
+import { yolo11 } from "../model/yaml/yolo11.ts";
+import {
+  compareGradients,
+  compareValues,
+  expectSteps,
+  type RecordedCase,
+  replayGradients,
+  replaySteps,
+} from "./testing/recorded-steps.ts";
+
+const fixtureFile = (name: string) => readFileSync(new URL(`../../../../fixtures/${name}`, import.meta.url));
+const cases = JSON.parse(fixtureFile("train-step.json").toString()) as Record<"sgd" | "adamw", RecordedCase>;
+const fixture = fixtureFile("train-step.safetensors");
+const createModel = () => buildModel(yolo11, { scale: "n", nc: 80 });
+
+/** Both sides are float64; what differs is the order of sums, over some 10^5 terms and 100 layers. */
+const tolerance = 1e-9;
+
+describe("a training step of yolo11n", () => {
+  it("has the recorded gradients, of the parameters that train alone", async () => {
+    const gradients = await replayGradients(cases.sgd, { createModel, fixture });
+    expect([...gradients.keys()].sort()).toEqual(Object.keys(cases.sgd.grad_stats).sort());
+    const { worst, key } = compareGradients(gradients, cases.sgd.grad_stats);
+    expect(worst, key).toBeLessThan(tolerance);
+  });
+
+  it("repeats the first two recorded steps with SGD", async () => {
+    const got = await replaySteps(cases.sgd, { createModel, fixture, count: 2 });
+    expect(got.groups).toEqual(cases.sgd.groups.map(([count]) => count));
+    expectSteps(got.steps, cases.sgd, tolerance);
+  });
+
+  it("repeats all recorded steps with AdamW, to the weights and their average", async () => {
+    const got = await replaySteps(cases.adamw, { createModel, fixture, count: cases.adamw.steps.length });
+    expectSteps(got.steps, cases.adamw, tolerance);
+    const final = compareValues(got.final, cases.adamw.final_stats);
+    expect(final.worst, final.key).toBeLessThan(tolerance);
+    const average = compareValues(got.average, cases.adamw.ema_stats);
+    expect(average.worst, average.key).toBeLessThan(tolerance);
+  });
+});
