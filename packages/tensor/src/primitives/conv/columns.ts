@@ -5,8 +5,9 @@ import type { ConvGeometry } from "./geometry.ts";
 import { paddedSize } from "./padded.ts";
 
 /** Offset of every output pixel's window in `images` padded images of C / groups channels. */
-export function windowBases({ C, groups, Ho, Wo, stride, ...g }: ConvGeometry, images: number): Int32Array {
-  const { Hp, Wp } = paddedSize({ C, groups, Ho, Wo, stride, ...g });
+export function windowBases(g: ConvGeometry, images: number): Int32Array {
+  const { C, groups, Ho, Wo, stride } = g;
+  const { Hp, Wp } = paddedSize(g);
   const base = new Int32Array(images * Ho * Wo);
   for (let b = 0, p = 0; b < images; b++)
     for (let i = 0; i < Ho; i++)
