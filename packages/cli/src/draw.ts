@@ -28,7 +28,7 @@ export interface DrawnBox {
 }
 
 /** Draws a text with its top left corner at x, y; `dot` is the size of the font's dots in pixels. */
-export function drawText(context: SKRSContext2D, text: string, x: number, y: number, dot: number): void {
+function drawText(context: SKRSContext2D, text: string, x: number, y: number, dot: number): void {
   eachBar(text, (column, row, height) => context.fillRect(x + column * dot, y + row * dot, dot, height * dot));
 }
 

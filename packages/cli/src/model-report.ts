@@ -30,7 +30,7 @@ export function fuseFacts(
 }
 
 /** The re-parameterized blocks of a model by their paths. */
-export const linearBlocks = (model: object): [path: string, block: LinearBlock][] =>
+const linearBlocks = (model: object): [path: string, block: LinearBlock][] =>
   [...namedModules(model)].filter((entry): entry is [string, LinearBlock] => isLinearBlock(entry[1]));
 
 const isLinearBlock = (module: object): module is LinearBlock =>

@@ -65,6 +65,11 @@ export async function readWeights(
   model: string,
   cwd: string,
 ): Promise<{ architecture: Architecture; weights: Weights }> {
+  if (!/\.safetensors$/i.test(model)) {
+    throw new UserError(
+      `weights: expected a .safetensors file, got "${model}" (e.g. runs/detect/train/weights/best.safetensors)`,
+    );
+  }
   const checkpoint = await readCheckpoint(model, cwd);
   const file = nodeFiles(cwd).resolve(model);
   const {

@@ -46,8 +46,12 @@ export const significant = (value: number): string =>
 export interface ProgressLine {
   /** `done` of `total` steps; drawn on a terminal only, and not too often. */
   readonly update: (text: string, done: number, total: number) => void;
-  /** The line as it stays. */
+  /** Puts a text in place of the line. */
   readonly finish: (text: string) => void;
+  /** Leaves the line as it was drawn last. */
+  readonly keep: () => void;
+  /** Takes the line away. */
+  readonly clear: () => void;
 }
 
 /** A progress line on the terminal; without one only `finish` prints. */
@@ -66,6 +70,12 @@ export function progressLine(io: Io): ProgressLine {
     },
     finish(text) {
       io.write(io.isTerminal ? `\r${text.padEnd(wide)}\n` : `${text}\n`);
+    },
+    keep() {
+      if (io.isTerminal && wide > 0) io.write("\n");
+    },
+    clear() {
+      if (io.isTerminal && wide > 0) io.write(`\r${" ".repeat(wide)}\r`);
     },
   };
 }

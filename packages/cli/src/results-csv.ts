@@ -26,7 +26,7 @@ export const RESULT_COLUMNS = [
 export const RESULT_HEADER = RESULT_COLUMNS.map((name) => name.padStart(WIDTH)).join(",");
 
 /** The numbers of a row in the order of the columns. */
-export const resultValues = ({ epoch, trainLoss, metrics, valLoss, lr }: ResultsRow): number[] => [
+const resultValues = ({ epoch, trainLoss, metrics, valLoss, lr }: ResultsRow): number[] => [
   epoch,
   ...trainLoss,
   ...metrics,

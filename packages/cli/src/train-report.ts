@@ -16,9 +16,8 @@ export function trainReport(
   let progress: ProgressLine | null = null;
   let columns = "";
   let validation: ValidationResult | null = null;
-  if (!io.isTerminal) columns = "";
-  const finish = (): void => {
-    if (io.isTerminal) progress?.finish(columns);
+  const keep = (): void => {
+    progress?.keep();
     progress = null;
   };
   return (event) => {
@@ -31,7 +30,11 @@ export function trainReport(
           `optimizer: ${name}(lr=${lr}, momentum=${momentum}) with parameter groups ` +
             `${norms} weight(decay=0.0), ${weights} weight(decay=${significant(weightDecay)}), ${biases} bias(decay=0.0)`,
         );
-        if (event.frozen.length > 0) line(io, `frozen: ${event.frozen.length} tensors (${event.frozen[0]} ...)`);
+        if (event.frozen.length > 0)
+          line(
+            io,
+            `frozen: ${event.frozen[0]}${event.frozen.length > 1 ? ` and ${event.frozen.length - 1} more` : ""}`,
+          );
         line(
           io,
           `Image sizes ${imgsz} train, ${imgsz} val; ${event.trainImages} train pictures, ${event.valImages} val pictures`,
@@ -52,7 +55,7 @@ export function trainReport(
       case "batch":
         columns = epochColumns({ ...event, epoch: event.epoch + 1, epochs });
         progress?.update(columns, event.batch + 1, event.batches);
-        if (event.batch + 1 === event.batches) finish();
+        if (event.batch + 1 === event.batches) keep();
         return;
       case "validation-batch":
         progress ??= progressLine(io);
@@ -60,10 +63,9 @@ export function trainReport(
         return;
       case "validation":
         validation = event.result;
-        if (!io.isTerminal) return;
-        io.write("\r");
+        progress?.clear();
         progress = null;
-        printValidation(io, event.result, { perClass: false });
+        if (io.isTerminal) printValidation(io, event.result, { perClass: false });
         return;
       case "epoch-end": {
         if (io.isTerminal) return;
@@ -75,7 +77,7 @@ export function trainReport(
         return;
       }
       case "checkpoint":
-        if (event.interrupted) finish();
+        if (event.interrupted) keep();
         return;
       default:
         event satisfies never;

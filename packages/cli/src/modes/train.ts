@@ -3,9 +3,12 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { stateDict, writeSafetensors } from "@orepa/autograd";
-import { Generator, rand } from "@orepa/tensor";
+import { Generator, rand, type Tensor } from "@orepa/tensor";
 import {
   type Dataset,
+  type DetectModel,
+  type FusedModel,
+  FuseError,
   fuse,
   NonFiniteLossError,
   stripCheckpoint,
@@ -112,7 +115,7 @@ async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Prom
 
   const side = Math.max(64, ...model.strides);
   const probe = rand([1, 3, side, side], { generator: new Generator("deploy probe") });
-  const { model: fused, deviation } = fuse(model, { probe });
+  const { model: fused, deviation } = fuseOrExplain(model, probe, best);
   const deployed = weightsFile(folder, "deployed");
   const metadata = metadataOf({ ...architecture, fused: true }, { names, imgsz: settings.imgsz });
   await writeAtomic(deployed, writeSafetensors(stateDict(fused), metadata));
@@ -158,6 +161,16 @@ function checkLastBatch(
     `batch: expected batches of two pictures or more at imgsz=${imgsz}, got ${images} pictures in batches of ${batch}, ` +
       "the last one picture alone (choose another batch= or a larger imgsz=)",
   );
+}
+
+/** Fuses; weights whose fused form differs are no success to be passed over, but they are kept. */
+function fuseOrExplain(model: DetectModel, probe: Tensor, file: string): FusedModel {
+  try {
+    return fuse(model, { probe });
+  } catch (error) {
+    if (!(error instanceof FuseError)) throw error;
+    throw new UserError(`${error.message} (nothing was deployed; the trained weights are in ${file})`);
+  }
 }
 
 /** The file of some weights of a run. */
