@@ -14,6 +14,7 @@ import {
   hardSwish,
   indexSelect,
   leakyRelu,
+  log1p,
   logicalNot,
   logSoftmax,
   logsumexp,
@@ -76,6 +77,10 @@ export const composedCases: Readonly<Record<string, readonly ComposedCase[]>> = 
   leakyRelu: activation((x) => leakyRelu(x, { slope: 0.1 })),
   silu: activation(silu),
   tanh: activation(tanh),
+  log1p: [
+    { about: "near 0", fn: log1p, inputs: [floats([0, 1e-12, -1e-12, 1e-3, 0.5, -0.5])] },
+    { about: "large", fn: log1p, inputs: [floats([1, 100, 1e6])] },
+  ],
   softplus: activation(softplus),
   hardSwish: activation(hardSwish),
   gelu: activation(gelu),
