@@ -2,7 +2,7 @@
 import type { Equation } from "../../bind.ts";
 import { Tensor } from "../../tensor.ts";
 
-export interface RuleContext {
+interface RuleContext {
   /** The equation that made a tensor, as rewritten so far. */
   maker(t: Tensor): Equation | undefined;
 }
