@@ -1,4 +1,4 @@
-// Runs the code of every lesson and checks what it promises: `expression; // -> value`.
+// Runs the code of every lesson, and of the README, and checks what it promises: `expression; // -> value`.
 import { readdirSync, readFileSync } from "node:fs";
 import { transformWithEsbuild } from "vite";
 import { describe, expect, it } from "vitest";
@@ -12,6 +12,8 @@ const modules: Record<string, object> = {
   "@orepa/orepa": orepa,
 };
 const significantDigits = 4;
+/** The constructor of async functions, which has no name of its own: code from a lesson may `await`. */
+const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 
 /** The TypeScript of a lesson: all its blocks as one program, every other line empty so that line numbers agree. */
 function program(markdown: string): string {
@@ -60,7 +62,7 @@ async function run(lesson: string): Promise<number> {
     if (show(value) !== promised)
       throw new Error(`line ${line}: the lesson says ${promised}, the code gives ${show(value)}`);
   };
-  new Function("modules", "check", `"use strict";\n${code}`)(modules, check);
+  await new AsyncFunction("modules", "check", `"use strict";\n${code}`)(modules, check);
   return checked;
 }
 
@@ -73,6 +75,9 @@ describe("the tour", () => {
     const promised = program(text).match(/; \/\/ -> /g)?.length ?? 0;
     expect(promised).toBeGreaterThan(5);
     expect(await run(text)).toBeGreaterThanOrEqual(promised);
+  });
+  it("the README's example does what it says", async () => {
+    expect(await run(readFileSync(new URL("../../README.md", folder), "utf8"))).toBeGreaterThan(1);
   });
   it("notices a lesson that is wrong", async () => {
     await expect(run("```ts\n1 + 1; // -> 3\n```")).rejects.toThrow("line 2: the lesson says 3, the code gives 2");
