@@ -11,7 +11,7 @@ import { progressLine } from "./progress.ts";
 /** The value of data= that means the embedded digits; also what is taken without data=. */
 const DIGITS = "digits";
 /** Scenes of each split of the digits. */
-const DIGIT_SCENES = { train: 512, val: 128 } as const;
+const DIGIT_SCENES = { train: 256, val: 64 } as const;
 /** Problems listed one by one; the rest is counted. */
 const LISTED_PROBLEMS = 50;
 

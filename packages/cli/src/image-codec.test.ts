@@ -38,8 +38,33 @@ describe("half a file is an error, not half a picture", () => {
   });
 });
 
+test.each([
+  [1, 40, 20, "red", "blue"],
+  [3, 40, 20, "blue", "red"],
+  [6, 20, 40, "red", "blue"],
+  [8, 20, 40, "blue", "red"],
+] as const)("EXIF orientation %d: the picture is upright, %d x %d", async (orientation, width, height, first, last) => {
+  const canvas = createCanvas(40, 20);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#f00";
+  context.fillRect(0, 0, 20, 20);
+  context.fillStyle = "#00f";
+  context.fillRect(20, 0, 20, 20);
+  const jpeg = encode(canvas, "x.jpg", 95);
+  // One APP1 segment: Exif, big-endian TIFF, one entry: tag 0x0112 (orientation), type short.
+  const tiff = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+  const exif = Buffer.concat([Buffer.from("Exif\0\0", "latin1"), Buffer.from(tiff)]);
+  const segment = Buffer.concat([Buffer.from([0xff, 0xe1, 0, exif.length + 2]), exif]);
+  const picture = await nodeCodec.decode(Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]));
+  expect([picture.width, picture.height]).toEqual([width, height]);
+  const colour = (at: number) => (picture.data[at]! > picture.data[at + 2]! ? "red" : "blue");
+  expect([colour(0), colour(picture.data.length - 3)]).toEqual([first, last]);
+});
+
 test("what is no picture is refused with a reason", async () => {
-  await expect(nodeCodec.decode(Buffer.from("hello, this is a text"))).rejects.toThrow("cannot be decoded");
+  await expect(nodeCodec.decode(Buffer.from("hello, this is a text"))).rejects.toThrow(
+    "not a picture of a known format",
+  );
   await expect(nodeCodec.decode(new Uint8Array())).rejects.toThrow("empty");
 });
 

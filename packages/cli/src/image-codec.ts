@@ -10,7 +10,9 @@ const PIXEL_LIMIT = 178_956_970;
 export const nodeCodec: ImageCodec = {
   async decode(bytes) {
     const picture = load(bytes);
-    const { width, height } = picture;
+    // Only after decoding are the natural sizes those of the picture turned by its EXIF orientation, as it is drawn.
+    await picture.decode();
+    const { naturalWidth: width, naturalHeight: height } = picture;
     const canvas = createCanvas(width, height);
     const context = canvas.getContext("2d");
     context.drawImage(picture, 0, 0);
@@ -43,7 +45,7 @@ export function toCanvas({ width, height, data }: Image): Canvas {
 /** Draws an SVG text into pixels. */
 export function rasterise(svg: string): Canvas {
   const picture = load(Buffer.from(svg));
-  const canvas = createCanvas(picture.width, picture.height);
+  const canvas = createCanvas(picture.naturalWidth, picture.naturalHeight);
   canvas.getContext("2d").drawImage(picture, 0, 0);
   return canvas;
 }
@@ -57,19 +59,13 @@ function load(bytes: Uint8Array): CanvasImage {
   if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).lastIndexOf(Buffer.from(end)) < 0)
     throw new Error(TRUNCATED);
   const picture = new CanvasImage();
-  let reason = "not a picture of a known format";
-  // Errors come through this handler or are thrown; the types say Event for what is an Error.
-  picture.onerror = (error: unknown) => {
-    reason = error instanceof Error ? error.message : reason;
-  };
-  try {
-    picture.src = Buffer.from(bytes);
-  } catch (error) {
-    reason = (error as Error).message;
-  }
-  if (picture.width === 0 || picture.height === 0) throw new Error(`cannot be decoded: ${reason}`);
-  if (picture.width * picture.height > PIXEL_LIMIT) {
-    throw new Error(`${picture.width}x${picture.height} pixels are more than ${PIXEL_LIMIT}`);
+  // Without a handler the setter throws; whatever it says, the size stays 0.
+  picture.onerror = () => undefined;
+  picture.src = Buffer.from(bytes);
+  const { naturalWidth: width, naturalHeight: height } = picture;
+  if (!(width > 0 && height > 0)) throw new Error("not a picture of a known format");
+  if (width * height > PIXEL_LIMIT) {
+    throw new Error(`${width}x${height} pixels are more than ${PIXEL_LIMIT}`);
   }
   return picture;
 }

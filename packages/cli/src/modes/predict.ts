@@ -147,10 +147,11 @@ async function findPictures(source: string | null, io: Io): Promise<string[]> {
 
 /** The picture, or why it cannot be used. */
 async function decodePicture(file: string, io: Io): Promise<Image | string> {
+  const bytes = await nodeFiles(io.cwd).readBytes(file);
   try {
-    return await nodeCodec.decode(await nodeFiles(io.cwd).readBytes(file));
+    return await nodeCodec.decode(bytes);
   } catch (error) {
-    return (error as Error).message;
+    return `cannot be decoded: ${(error as Error).message}`;
   }
 }
 
