@@ -6,6 +6,7 @@ import { parseDataYaml } from "../data/data-yaml.ts";
 import { loadDataset } from "../data/dataset.ts";
 import { encodePpm, memoryFileSystem, ppmCodec } from "../data/memory-files.ts";
 import type { Dataset } from "../data/types.ts";
+import type { DetectModel } from "../model/detect-model.ts";
 import { buildModel } from "../model/parser.ts";
 import { defaultTrainArgs } from "./args.ts";
 import { stripCheckpoint } from "./checkpoint.ts";
@@ -20,9 +21,8 @@ backbone:
   - [-1, 1, Conv, [8, 3, 2]]
   - [-1, 1, Conv, [8, 3, 2]]
   - [-1, 1, Conv, [16, 3, 2]]
-  - [-1, 1, Conv, [16, 3, 2]]
 head:
-  - [[2, 3], 1, Detect, [nc]]
+  - [[1, 2], 1, Detect, [nc]]
 `;
 
 function createModel() {
@@ -37,7 +37,7 @@ async function squares(count: number): Promise<Dataset> {
   for (let i = 0; i < count; i++) {
     const generator = new Generator(`square ${i}`);
     const classIndex = i % 2;
-    const side = 8 + generator.integer(9);
+    const side = 12 + generator.integer(9);
     const left = generator.integer(32 - side);
     const top = generator.integer(32 - side);
     const data = new Uint8Array(32 * 32 * 3).fill(90);
@@ -55,7 +55,7 @@ async function squares(count: number): Promise<Dataset> {
 
 let dataset: Dataset;
 beforeAll(async () => {
-  dataset = await squares(7);
+  dataset = await squares(5);
 });
 
 const args: TrainArgs = { ...defaultTrainArgs, epochs: 2, batch: 2, imgsz: 32, optimizer: "SGD", nbs: 4, seed: 5 };
@@ -93,52 +93,72 @@ async function stopAfter(count: number, options: Partial<TrainOptions>): ReturnT
 }
 
 const bytes = ({ tensors, metadata }: Checkpoint) => writeSafetensors(tensors, metadata);
+/** Compares whole files at once; `toEqual` goes through a million bytes one by one. */
+const expectSameBytes = (a: Checkpoint, b: Checkpoint) => expect(Buffer.compare(bytes(a), bytes(b))).toBe(0);
 const pass = (checkpoint: Checkpoint): Checkpoint => readSafetensors(bytes(checkpoint));
+
+/** Runs that several tests compare with, each made once. */
+const runs = new Map<string, ReturnType<typeof run>>();
+function uninterrupted(ownArgs: TrainArgs): ReturnType<typeof run> {
+  const key = JSON.stringify(ownArgs);
+  const found = runs.get(key) ?? run({ args: ownArgs });
+  runs.set(key, found);
+  return found;
+}
+
+/** Learns the squares by heart; gives a maker of models with the trained weights (their average lags behind in so short a time). */
+async function learned(): Promise<() => DetectModel> {
+  const byHeart = { ...args, epochs: 100, batch: 5, nbs: 5, optimizer: "AdamW", lr0: 0.01, warmup_epochs: 0 } as const;
+  const unchanged = { hsv_h: 0, hsv_s: 0, hsv_v: 0, fliplr: 0 };
+  const key = { ...byHeart, ...unchanged, val: false };
+  const found = runs.get("learned") ?? run({ args: key, valDataset: null });
+  runs.set("learned", found);
+  const { tensors } = (await found).result.last;
+  return () => {
+    const model = createModel();
+    loadStateDict(model, subset(tensors, "train/model/"));
+    return model;
+  };
+}
 
 describe("train", () => {
   it("tells its course in order and gives the same bytes for the same seed", async () => {
-    const { result, events } = await run();
+    const { result, events } = await uninterrupted(args);
     expect(result.reason).toBe("finished");
     expect(result.rows.map(({ epoch }) => epoch)).toEqual([1, 2]);
-    const ofEpoch = ["epoch-start", "batch", "batch", "batch", "batch", "validation-batch", "validation-batch"];
+    const ofEpoch = ["epoch-start", "batch", "batch", "batch", "validation-batch", "validation-batch"];
     const told = [...ofEpoch, "validation", "epoch-end", "checkpoint"];
     expect(events.map(({ type }) => type)).toEqual(["start", ...told, ...told]);
     const again = await run();
     expect(again.result.rows).toEqual(result.rows);
-    expect(bytes(again.result.last)).toEqual(bytes(result.last));
-    const other = await run({ args: { ...args, seed: 6 } });
-    expect(other.result.rows).not.toEqual(result.rows);
+    expectSameBytes(again.result.last, result.last);
   });
 
   it.each([
-    ["SGD", 1, 4],
-    ["SGD", 4, 4],
-    ["AdamW", 7, 4],
-    ["AdamW", 6, 2],
-  ] as const)(
-    "with %s, stopped after batch %i and resumed through bytes, equals the run that was not (nbs %i)",
-    async (optimizer, stop, nbs) => {
-      const ownArgs = { ...args, optimizer, nbs, lr0: 0.01, warmup_epochs: 1 };
-      const whole = await run({ args: ownArgs });
-      const first = await stopAfter(stop, { args: ownArgs });
-      expect(first.result.reason).toBe("interrupted");
-      const checkpoint = first.events.at(-1)!;
-      expect(checkpoint).toMatchObject({ type: "checkpoint", interrupted: true, kinds: ["last"] });
-      const second = await run({ resume: pass(first.result.last) });
-      expect(second.result.rows).toEqual(whole.result.rows);
-      expect(bytes(second.result.last)).toEqual(bytes(whole.result.last));
-      expect(second.result.bestEpoch).toBe(whole.result.bestEpoch);
-    },
-  );
+    ["in the first epoch", { optimizer: "SGD", nbs: 4 }, 1],
+    ["before the validation", { optimizer: "SGD", nbs: 4 }, 3],
+    ["in the second epoch", { optimizer: "AdamW", nbs: 4 }, 5],
+    ["without summed gradients", { optimizer: "AdamW", nbs: 2 }, 4],
+  ] as const)("stopped %s and resumed through bytes, equals the run that was not (%o)", async (_, own, stop) => {
+    const ownArgs = { ...args, ...own };
+    const first = await stopAfter(stop, { args: ownArgs });
+    expect(first.result.reason).toBe("interrupted");
+    expect(first.events.at(-1)!).toMatchObject({ type: "checkpoint", interrupted: true, kinds: ["last"] });
+    const second = await run({ resume: pass(first.result.last) });
+    const whole = await uninterrupted(ownArgs);
+    expect(second.result.rows).toEqual(whole.result.rows);
+    expectSameBytes(second.result.last, whole.result.last);
+    expect(second.result.bestEpoch).toBe(whole.result.bestEpoch);
+  });
 
   it("resumes from the end of an epoch too, and refuses what cannot be resumed", async () => {
-    const { result, events } = await run();
+    const { result, events } = await uninterrupted(args);
     const ends = events.flatMap((event) => (event.type === "checkpoint" ? [event.checkpoint] : []));
     const resumed = await run({ resume: pass(ends[0]!) });
-    expect(bytes(resumed.result.last)).toEqual(bytes(result.last));
+    expectSameBytes(resumed.result.last, result.last);
     await expect(run({ resume: result.last })).rejects.toThrow(/has finished its 2 epochs/);
     await expect(run({ resume: stripCheckpoint(ends[0]!) })).rejects.toThrow(/got weights alone/);
-    await expect(run({ resume: ends[0]!, dataset: await squares(4) })).rejects.toThrow(/7 usable pictures.*got 4/);
+    await expect(run({ resume: ends[0]!, dataset: await squares(4) })).rejects.toThrow(/5 usable pictures.*got 4/);
   });
 
   it("names the batch at which the loss stops being a number and does not go on", async () => {
@@ -156,24 +176,18 @@ describe("train", () => {
   });
 
   it("stops early when the fitness has not grown for `patience` epochs", async () => {
-    // The averaged weights begin as good ones and are ruined by a huge learning rate: no epoch is as good as the first.
-    const good = {
+    // Good weights are ruined by a huge learning rate: the first epochs, before the average follows, stay the best.
+    const createGood = await learned();
+    const ruin = {
       ...args,
-      epochs: 60,
-      batch: 7,
-      nbs: 7,
-      optimizer: "AdamW",
-      lr0: 0.01,
+      epochs: 40,
+      batch: 5,
+      patience: 2,
+      lr0: 1,
+      optimizer: "SGD",
+      nbs: 5,
       warmup_epochs: 0,
-      val: false,
     } as const;
-    const learned = (await run({ args: good, valDataset: null })).result.last;
-    const createGood = () => {
-      const model = createModel();
-      loadStateDict(model, subset(learned.tensors, "train/model/"));
-      return model;
-    };
-    const ruin = { ...args, epochs: 30, patience: 2, lr0: 1, optimizer: "SGD", warmup_epochs: 0 } as const;
     const { result } = await run({ args: ruin, createModel: createGood });
     expect(result.reason).toBe("early-stop");
     expect(result.rows).toHaveLength(result.bestEpoch + 3);
@@ -186,26 +200,13 @@ describe("train", () => {
     expect(start.type === "start" && start.frozen).toContain(key);
     const before = namedParameters(createModel()).get(key)!.value.toTypedArray();
     expect(result.last.tensors.get(`train/model/${key}`)!.toTypedArray()).toEqual(before);
-    await expect(run({ args: { ...args, freeze: 9 } })).rejects.toThrow(/freeze: expected layers 0..4, got 5/);
+    await expect(run({ args: { ...args, freeze: 9 } })).rejects.toThrow(/freeze: expected layers 0..3, got 4/);
   });
 
   it("learns the squares", async () => {
-    const learn = {
-      ...args,
-      epochs: 60,
-      batch: 7,
-      nbs: 7,
-      optimizer: "AdamW",
-      lr0: 0.01,
-      warmup_epochs: 0,
-      val: false,
-    } as const;
-    const { result } = await run({ args: learn, valDataset: null });
-    // The trained weights themselves: their average lags behind in so short a training.
-    const model = createModel();
-    loadStateDict(model, subset(result.last.tensors, "train/model/"));
-    const { all } = (await validate({ model, dataset, device: "cpu", batch: 7, imgsz: 32 }))!;
-    expect(all.map50).toBeGreaterThan(0.3);
+    const model = (await learned())();
+    const { all } = (await validate({ model, dataset, device: "cpu", batch: 5, imgsz: 32, rect: false }))!;
+    expect(all.map50).toBeGreaterThan(0.5);
   });
 
   it("refuses a model of another number of classes", async () => {
@@ -225,11 +226,11 @@ describe("validate", () => {
       loss: { box: 7.5, cls: 0.5, dfl: 1.5 },
     });
     expect(result!.classes.map(({ name, images, instances }) => [name, images, instances])).toEqual([
-      ["red", 4, 4],
-      ["blue", 3, 3],
+      ["red", 3, 3],
+      ["blue", 2, 2],
     ]);
-    expect(result!.all).toMatchObject({ name: "all", images: 7, instances: 7 });
-    expect(result!.images).toHaveLength(7);
+    expect(result!.all).toMatchObject({ name: "all", images: 5, instances: 5 });
+    expect(result!.images).toHaveLength(5);
     expect(result!.loss!.every(Number.isFinite)).toBe(true);
     expect(result!.confusion).toHaveLength(3);
     expect(result!.images[0]!.truths).toHaveLength(1);
