@@ -9,7 +9,7 @@ import {
   type RecordedCase,
   replayGradients,
   replaySteps,
-} from "../../yolo/src/train/testing/recorded-steps.ts";
+} from "../../yolo/src/train/recorded-steps.cases.ts";
 import { registry } from "./registry.ts";
 
 const fixtureFile = (name: string) => readFileSync(new URL(`../../../fixtures/${name}`, import.meta.url));

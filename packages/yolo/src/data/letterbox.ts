@@ -1,5 +1,5 @@
 // Fits a picture into a rectangle: scaled as a whole, the rest grey; and the way back for boxes.
-import { roundHalfEven } from "../train/schedule.ts";
+import { roundHalfEven } from "../round.ts";
 import { resizeBilinear } from "./resize.ts";
 import type { Image } from "./types.ts";
 

@@ -1,5 +1,5 @@
 // Average precision of detections, and precision, recall and F1 as functions of the confidence threshold.
-import { roundHalfEven } from "../train/schedule.ts";
+import { roundHalfEven } from "../round.ts";
 import { boxFilter, interpolate, unitGrid } from "./interpolate.ts";
 import { IOU_THRESHOLDS } from "./matching.ts";
 import { descendingOrder } from "./order.ts";

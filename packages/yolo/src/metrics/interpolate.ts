@@ -1,5 +1,5 @@
 // Piecewise linear curves over plain numbers, as the average precision needs them.
-import { roundHalfEven } from "../train/schedule.ts";
+import { roundHalfEven } from "../round.ts";
 
 /** `n` evenly spaced numbers from 0 to 1. */
 export function unitGrid(n: number): Float64Array {

@@ -1,6 +1,7 @@
 // From model text to a model: scales, inputs, channels and strides of every layer; the blocks come from a registry.
 
 import { UserError } from "../errors.ts";
+import { roundHalfEven } from "../round.ts";
 import { type ModelDefinition, type Row, readDefinition, type Scale } from "./definition.ts";
 import { DetectModel, inputsOf, type LayerInfo } from "./detect-model.ts";
 import type { BlockRegistry, BuiltBlock, BuiltHead } from "./registry.ts";
@@ -94,9 +95,3 @@ function findScale({ scales }: ModelDefinition, name: string | undefined): Scale
 /** ceil(min(c, maxChannels) * width / 8) * 8   */
 const scaleChannels = (channels: number, { width, maxChannels }: Scale): number =>
   Math.ceil((Math.min(channels, maxChannels) * width) / channelMultiple) * channelMultiple;
-
-/** Rounds halves to the even neighbour, as the reference's `round` does. */
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
-}

@@ -1,8 +1,9 @@
 // The schedule against recorded trainings, and its corner cases.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { roundHalfEven } from "../round.ts";
 import { defaultTrainArgs } from "./args.ts";
-import { createSchedule, roundHalfEven } from "./schedule.ts";
+import { createSchedule } from "./schedule.ts";
 
 interface Recorded {
   args: { optimizer: "SGD" | "auto"; cos_lr?: boolean; epochs: number; batch: number; images: number };

@@ -1,4 +1,5 @@
 // Learning rates, momentum and gradient accumulation as plain numbers: what holds for a given batch of a given epoch.
+import { roundHalfEven } from "../round.ts";
 import type { OptimizerPlan, TrainArgs } from "./events.ts";
 
 /** The arguments that the schedule depends on. */
@@ -90,12 +91,4 @@ function planOptimizer(
   }
   const lr = Math.round(((0.002 * 5) / (4 + classes)) * 1e6) / 1e6;
   return { name: "AdamW", lr, momentum: autoMomentum, warmupBiasLr: 0, weightDecay };
-}
-
-/** Rounds halves to the even neighbour, as the reference's batch counts do: 2.5 batches are 2, 3.5 are 4. */
-export function roundHalfEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  if (rest !== 0.5) return Math.round(x);
-  return below % 2 === 0 ? below : below + 1;
 }

@@ -10,7 +10,7 @@ import {
   type RecordedCase,
   replayGradients,
   replaySteps,
-} from "./testing/recorded-steps.ts";
+} from "./recorded-steps.cases.ts";
 
 const fixtureFile = (name: string) => readFileSync(new URL(`../../../../fixtures/${name}`, import.meta.url));
 const cases = JSON.parse(fixtureFile("train-step.json").toString()) as Record<"sgd" | "adamw", RecordedCase>;

@@ -11,11 +11,11 @@ import {
 } from "@orepa/autograd";
 import { cast, fromData, type Tensor } from "@orepa/tensor";
 import { expect } from "vitest";
-import type { DetectModel } from "../../model/detect-model.ts";
-import { createStep, type Step, type StepResult } from "../step.ts";
+import type { DetectModel } from "../model/detect-model.ts";
+import { createStep, type Step, type StepResult } from "./step.ts";
 
 /** What was recorded of one optimizer step. */
-export interface RecordedStep {
+interface RecordedStep {
   readonly loss_total: number;
   readonly loss_items: readonly [number, number, number];
   readonly grad_norm_before_clip: number;
@@ -35,7 +35,7 @@ export interface RecordedCase {
 }
 
 /** What the same steps gave here. */
-export interface ReplayedCase {
+interface ReplayedCase {
   readonly steps: readonly StepResult[];
   /** Parameters in each group. */
   readonly groups: readonly number[];
@@ -51,7 +51,7 @@ const weightDecay = 0.0005;
 const zeroGradient = 1e-4;
 
 /** Sum, sum of absolute values and L2 norm of a tensor. */
-export function statistics(x: Tensor): readonly [sum: number, absolute: number, norm: number] {
+function statistics(x: Tensor): readonly [sum: number, absolute: number, norm: number] {
   let sum = 0;
   let absolute = 0;
   let squares = 0;
