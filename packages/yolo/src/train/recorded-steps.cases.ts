@@ -151,13 +151,13 @@ function prepare(model: DetectModel): DetectModel {
 }
 
 /** The constants of OREPA blocks, which the recorded run built in float64: the mean of the kernel's places, and cosines. */
-function orepaConstant(key: string, [channels, ...rest]: readonly number[]): Float64Array | undefined {
-  const [, k] = rest as [number, number];
-  if (key.endsWith("weight_orepa_avg_avg"))
-    return new Float64Array(channels! * rest.reduce((a, b) => a * b, 1)).fill(1 / k ** 2);
+function orepaConstant(key: string, shape: readonly number[]): Float64Array | undefined {
+  const k = shape.at(-1)!;
+  const length = shape.reduce((a, b) => a * b, 1);
+  if (key.endsWith("weight_orepa_avg_avg")) return new Float64Array(length).fill(1 / k ** 2);
   if (!key.endsWith("weight_orepa_prior")) return undefined;
-  const half = channels! / 2;
-  return Float64Array.from({ length: channels! * k * k }, (_, i) => {
+  const half = shape[0]! / 2;
+  return Float64Array.from({ length }, (_, i) => {
     const o = Math.floor(i / k ** 2);
     const [frequency, position] = o < half ? [o + 1, Math.floor(i / k) % k] : [o + 1 - half, i % k];
     return Math.cos((Math.PI * (position + 0.5) * frequency) / k);
