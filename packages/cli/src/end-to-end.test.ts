@@ -125,18 +125,18 @@ test("a training that was stopped and goes on writes the same rows and weights a
   }
 });
 
-test("a second Ctrl-C quits at once", async () => {
+test("a second Ctrl-C quits at once: after the first one the program no longer listens", async () => {
+  let listened = false;
   const io = captureIo({
     cwd: place.cwd,
     watch: (text, terminal) => {
-      if (text.startsWith("Training for")) {
-        terminal.interrupt();
-        terminal.interrupt();
-      }
+      if (!text.startsWith("Training for")) return;
+      listened = terminal.listening();
+      terminal.interrupt();
     },
   });
-  await run(["train", ...TINY, "epochs=1", "plots=false"], io);
-  expect(io.quits).toEqual([130]);
+  expect(await run(["train", ...TINY, "epochs=1", "plots=false"], io)).toBe(130);
+  expect([listened, io.listening()]).toEqual([true, false]);
 });
 
 test("predict draws every picture, writes labels on request and lists boxes as JSON", async () => {

@@ -12,10 +12,8 @@ export interface Io {
   readonly columns: number;
   /** The folder that the user's relative paths start from. */
   readonly cwd: string;
-  /** Calls back at every Ctrl-C; returns how to stop that. */
+  /** Calls back at the next Ctrl-C, once; the one after it ends the process as usual. Returns how to call that off. */
   readonly onInterrupt: (handler: () => void) => () => void;
-  /** Ends the process at once. */
-  readonly quit: (code: number) => void;
   /** Milliseconds since any moment. */
   readonly now: () => number;
 }

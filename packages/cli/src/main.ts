@@ -14,10 +14,10 @@ const io: Io = {
   // pnpm --filter runs scripts in the package's folder; what the user wrote is relative to where it was typed.
   cwd: INIT_CWD ?? process.cwd(),
   onInterrupt: (handler) => {
-    process.on("SIGINT", handler);
+    // Once removed, the system's own action is back, which works in the middle of a computation too.
+    process.once("SIGINT", handler);
     return () => process.off("SIGINT", handler);
   },
-  quit: (code) => process.exit(code),
   now: () => performance.now(),
 };
 

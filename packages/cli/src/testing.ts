@@ -8,8 +8,8 @@ export interface CapturedIo extends Io {
   readonly errors: () => string;
   /** Presses Ctrl-C. */
   readonly interrupt: () => void;
-  /** The codes that the program has asked to quit with. */
-  readonly quits: readonly number[];
+  /** Whether the next Ctrl-C goes to the program; otherwise it ends the process. */
+  readonly listening: () => boolean;
 }
 
 /** A terminal that keeps what is written to it. `watch` sees every text as it comes. */
@@ -19,7 +19,6 @@ export function captureIo(
   const { cwd = process.cwd(), isTerminal = false, watch } = options;
   let out = "";
   let err = "";
-  const quits: number[] = [];
   const handlers = new Set<() => void>();
   const io: CapturedIo = {
     write: (text) => {
@@ -36,15 +35,14 @@ export function captureIo(
       handlers.add(handler);
       return () => handlers.delete(handler);
     },
-    quit: (code) => {
-      quits.push(code);
-    },
     now: () => performance.now(),
     output: () => out,
     errors: () => err,
-    quits,
+    listening: () => handlers.size > 0,
     interrupt: () => {
-      for (const handler of handlers) handler();
+      const called = [...handlers];
+      handlers.clear();
+      for (const handler of called) handler();
     },
   };
   return io;

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { stateDict, writeSafetensors } from "@orepa/autograd";
 import { Generator, rand, type Tensor } from "@orepa/tensor";
 import {
@@ -81,6 +82,8 @@ export const train: ModeFunction = async (command, io) => {
       onEvent: async (event) => {
         report(event);
         await write(event);
+        // Signals are only seen between turns of the event loop, which computing alone does not let pass.
+        await setImmediate();
       },
     });
   } catch (error) {
@@ -205,7 +208,6 @@ async function writeCheckpoint(
 function stopOnInterrupt(io: Io): { asked: () => boolean; off: () => void } {
   let asked = false;
   const off = io.onInterrupt(() => {
-    if (asked) io.quit(130);
     asked = true;
     line(io, "\nStopping after this batch and saving; Ctrl-C again quits at once.");
   });
