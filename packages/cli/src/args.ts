@@ -110,7 +110,7 @@ export const ARGUMENTS = {
     modes: train,
     help: "layers that do not learn: one number is the first N, more are those layers",
   },
-  val: { kind: "boolean", default: true, modes: train, help: "validate after every epoch" },
+  val: { kind: "boolean", default: true, modes: train, help: "validate after every epoch; false: only at the end" },
   plots: { kind: "boolean", default: true, modes: ["train", "val"], help: "draw charts and sample pictures" },
   // learning
   lr0: {

@@ -60,6 +60,11 @@ export async function openSplit(split: "train" | "val", options: OpenOptions, io
   return dataset;
 }
 
+/** Whether data= has validation pictures. */
+export async function hasValidation(data: string | null, io: Io): Promise<boolean> {
+  return isDigits(data) || (await readDataYaml(data!, nodeFiles(io.cwd))).splits.val !== null;
+}
+
 /** The class names of data=. */
 export async function classNames(data: string | null, singleClass: boolean, io: Io): Promise<readonly string[]> {
   if (isDigits(data)) return DIGIT_NAMES;

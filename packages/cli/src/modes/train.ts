@@ -18,7 +18,7 @@ import {
   UserError,
   validate,
 } from "@orepa/yolo";
-import { openSplit } from "../data.ts";
+import { hasValidation, openSplit } from "../data.ts";
 import { type Io, line } from "../io.ts";
 import { deviceOf, greet, type ModeFunction } from "../mode.ts";
 import { fuseFacts, printModel } from "../model-report.ts";
@@ -59,7 +59,8 @@ export const train: ModeFunction = async (command, io) => {
     openSplit(split, { ...settings, singleClass: settings.single_cls }, io);
   const dataset = await open("train");
   checkLastBatch(dataset.samples.length, { ...settings, stride: Math.max(...model.strides) });
-  const valDataset = settings.val ? await open("val") : null;
+  // val=false leaves out the validation of every epoch but not that of the result, where there are pictures for it.
+  const valDataset = settings.val || (await hasValidation(settings.data, io)) ? await open("val") : null;
   if (settings.plots) {
     await writeLabelsChart(folder, dataset);
     await writeBatchPictures(folder, dataset, settings);
