@@ -1,4 +1,5 @@
 // `bind`, through which every primitive goes, and the observers that see it: the only global state of the engine.
+import { allocate } from "./dtype.ts";
 import { OpError } from "./errors.ts";
 import { type ParamsOf, type Primitive, type PrimitiveName, primitives } from "./primitives/table.ts";
 import { type Concrete, Tensor, type TensorSpec } from "./tensor.ts";
@@ -68,7 +69,7 @@ export function bind<N extends PrimitiveName>(name: N, inputs: readonly Tensor[]
         );
     }
   const outputs = known
-    ? primitive.evaluate(inputs as readonly Concrete[], params, specs)
+    ? primitive.evaluate(inputs as readonly Concrete[], params, specs, allocate)
     : specs.map((s: TensorSpec) => new Tensor(s.shape, s.dtype, undefined, current));
   // Equations hold this array: a caller that pushed into it would change the gradient.
   Object.freeze(outputs);

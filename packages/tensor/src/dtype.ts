@@ -6,6 +6,9 @@ export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, bool: Uint8Array } as const;
 
+/** Makes an array for a kernel to fill: what it holds before is undefined. */
+export type Allocate = (dtype: Dtype, length: number) => TypedArray;
+
 /** Zeros of a dtype. */
 export const allocate = (dtype: Dtype, length: number): TypedArray => new arrays[dtype](length);
 /** Bytes of one element. */

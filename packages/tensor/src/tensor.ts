@@ -1,6 +1,6 @@
 // The Tensor: an immutable value, seen through an ndarray view, or (inside compile) a symbol.
 import ndarray, { type NdArray } from "ndarray";
-import { allocate, type Dtype, dtypeOf, type TypedArray } from "./dtype.ts";
+import { type Allocate, type Dtype, dtypeOf, allocate as fresh, type TypedArray } from "./dtype.ts";
 import { OpError } from "./errors.ts";
 import { stridedCopy } from "./primitives/pointwise/loops.ts";
 import { format } from "./print.ts";
@@ -121,7 +121,7 @@ export function isContiguous({ shape, view }: Concrete): boolean {
 }
 
 /** Row-major data; no copy if it already lies so. */
-export function contiguous(t: Concrete): TypedArray {
+export function contiguous(t: Concrete, allocate: Allocate = fresh): TypedArray {
   const { view, size } = t;
   if (isContiguous(t))
     return view.offset === 0 && view.data.length === size

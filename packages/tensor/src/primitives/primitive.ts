@@ -1,6 +1,5 @@
 // What a row of the table of primitives is.
-import type { Dtype } from "../dtype.ts";
-import { isFloating } from "../dtype.ts";
+import { type Allocate, type Dtype, isFloating } from "../dtype.ts";
 import { OpError } from "../errors.ts";
 import { sameShape, showShape } from "../shape.ts";
 import type { Concrete, Tensor, TensorSpec } from "../tensor.ts";
@@ -14,8 +13,8 @@ export interface Primitive<P> {
   readonly kind: Kind;
   /** Shape and dtype of the outputs. @throws OpError if the inputs do not fit. */
   infer(inputs: readonly TensorSpec[], params: P): readonly TensorSpec[];
-  /** The reference kernel. `outputs` is what `infer` gave. */
-  evaluate(inputs: readonly Concrete[], params: P, outputs: readonly TensorSpec[]): Tensor[];
+  /** The reference kernel. `outputs` is what `infer` gave; memory for them comes from `allocate`. */
+  evaluate(inputs: readonly Concrete[], params: P, outputs: readonly TensorSpec[], allocate: Allocate): Tensor[];
   /** Floating-point operations; without it, one per output element of pointwise rows and none for views. */
   flops?(inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], params: P): number;
 }

@@ -1,5 +1,4 @@
 // The three convolutions, closed under differentiation: each is linear in both inputs, and their adjoints are each other.
-import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../../shape.ts";
 import { contiguous, fromData, type TensorSpec } from "../../tensor.ts";
@@ -37,7 +36,7 @@ export const conv2d = primitive<ConvParams>({
     check("conv2d", x!, w!, g, shape);
     return [{ shape, dtype: x!.dtype }];
   },
-  evaluate: ([x, w], p, [y]) => {
+  evaluate: ([x, w], p, [y], allocate) => {
     const out = allocate(y!.dtype, sizeOf(y!.shape)) as FloatArray;
     const g = geometry("conv2d", x!.shape, w!.shape, p);
     kernels.conv2d(contiguous(x!) as FloatArray, contiguous(w!) as FloatArray, out, g);
@@ -53,7 +52,7 @@ export const convInput = primitive<ConvInto>({
     check("convInput", y!, w!, geometry("convInput", p.shape, w!.shape, p), y!.shape);
     return [{ shape: p.shape, dtype: y!.dtype }];
   },
-  evaluate: ([y, w], p, [x]) => {
+  evaluate: ([y, w], p, [x], allocate) => {
     const out = allocate(x!.dtype, sizeOf(x!.shape)) as FloatArray;
     const g = geometry("convInput", p.shape, w!.shape, p);
     kernels.convInput(contiguous(y!) as FloatArray, contiguous(w!) as FloatArray, out, g);
@@ -69,7 +68,7 @@ export const convWeight = primitive<ConvInto>({
     check("convWeight", x!, y!, geometry("convWeight", x!.shape, p.shape, p), y!.shape);
     return [{ shape: p.shape, dtype: x!.dtype }];
   },
-  evaluate: ([x, y], p, [w]) => {
+  evaluate: ([x, y], p, [w], allocate) => {
     const out = allocate(w!.dtype, sizeOf(w!.shape)) as FloatArray;
     const g = geometry("convWeight", x!.shape, p.shape, p);
     kernels.convWeight(contiguous(x!) as FloatArray, contiguous(y!) as FloatArray, out, g);

@@ -1,5 +1,4 @@
 // gather and its adjoint, and the order that sorts: indices are int32 tensors.
-import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../../shape.ts";
 import { contiguous, fromData, type TensorSpec } from "../../tensor.ts";
@@ -20,7 +19,7 @@ export const gather = primitive<{ readonly axis: number }>({
     requireIndex("gather", x!, index!, axis);
     return [{ shape: index!.shape, dtype: x!.dtype }];
   },
-  evaluate: ([x, index], { axis }, [y]) => {
+  evaluate: ([x, index], { axis }, [y], allocate) => {
     const out = allocate(y!.dtype, sizeOf(y!.shape));
     const g = { ...kernels.axisGeometry(x!.shape, axis), count: y!.shape[axis]! };
     kernels.gather(contiguous(x!), contiguous(index!) as Int32Array, out, g);
@@ -41,8 +40,8 @@ export const scatterAdd = primitive<{ readonly axis: number; readonly size: numb
     requireIndex("scatterAdd", y!, index!, axis);
     return [{ shape: y!.shape.map((n, i) => (i === axis ? size : n)), dtype: y!.dtype }];
   },
-  evaluate: ([y, index], { axis }, [x]) => {
-    const out = allocate(x!.dtype, sizeOf(x!.shape));
+  evaluate: ([y, index], { axis }, [x], allocate) => {
+    const out = allocate(x!.dtype, sizeOf(x!.shape)).fill(0);
     const g = { ...kernels.axisGeometry(x!.shape, axis), count: y!.shape[axis]! };
     kernels.scatterAdd(contiguous(y!), contiguous(index!) as Int32Array, out, g);
     return [fromData(out, x!.shape, x!.dtype)];
@@ -53,8 +52,8 @@ export const argsort = primitive<{ readonly axis: number; readonly descending: b
   doc: "int32 order that sorts an axis; equal elements keep their order",
   kind: "kernel",
   infer: ([x]) => [{ shape: x!.shape, dtype: "int32" }],
-  evaluate: ([x], { axis, descending }, [y]) => {
-    const out = new Int32Array(sizeOf(y!.shape));
+  evaluate: ([x], { axis, descending }, [y], allocate) => {
+    const out = allocate("int32", sizeOf(y!.shape)) as Int32Array;
     kernels.argsort(contiguous(x!), out, { ...kernels.axisGeometry(x!.shape, axis), descending });
     return [fromData(out, y!.shape)];
   },

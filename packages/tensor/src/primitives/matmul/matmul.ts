@@ -1,5 +1,4 @@
 // matmul: batched matrix product. Transposed operands (views) are read in place.
-import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import { sameShape, showShape, sizeOf } from "../../shape.ts";
 import { type Concrete, contiguous, fromData, fromView, isContiguous } from "../../tensor.ts";
@@ -29,7 +28,7 @@ export const matmul = primitive({
       );
     return [{ shape: [...x.slice(0, -1), y.at(-1)!], dtype: a!.dtype }];
   },
-  evaluate: ([a, b], _, [y]) => {
+  evaluate: ([a, b], _, [y], allocate) => {
     const [M, N] = y!.shape.slice(-2) as [number, number];
     const K = a!.shape.at(-1)!;
     const out = allocate(y!.dtype, sizeOf(y!.shape)) as FloatArray;

@@ -1,5 +1,5 @@
 // Pointwise primitives: one output element from the elements of the inputs at the same place.
-import { allocate, type Dtype } from "../../dtype.ts";
+import type { Allocate, Dtype } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import { sizeOf } from "../../shape.ts";
 import { type Concrete, fromData, fromView } from "../../tensor.ts";
@@ -15,7 +15,7 @@ function unary(name: string, doc: string, f: (x: number) => number, { floating =
       if (floating) requireFloating(name, x!);
       return [{ shape: x!.shape, dtype: x!.dtype }];
     },
-    evaluate: ([x], _, [y]) => {
+    evaluate: ([x], _, [y], allocate) => {
       const out = allocate(y!.dtype, sizeOf(y!.shape));
       loop(x!.view, out);
       return [fromData(out, y!.shape, y!.dtype)];
@@ -32,7 +32,7 @@ function binary(name: string, doc: string, f: (a: number, b: number) => number, 
       requireSame(name, a!, b!);
       return [{ shape: a!.shape, dtype: output ?? a!.dtype }];
     },
-    evaluate: ([a, b], _, [y]) => {
+    evaluate: ([a, b], _, [y], allocate) => {
       const out = allocate(y!.dtype, sizeOf(y!.shape));
       loop(a!.view, b!.view, out);
       return [fromData(out, y!.shape, y!.dtype)];
@@ -40,7 +40,7 @@ function binary(name: string, doc: string, f: (a: number, b: number) => number, 
   });
 }
 
-const copied = (x: Concrete, dtype: Dtype): Concrete => {
+const copied = (x: Concrete, dtype: Dtype, allocate: Allocate): Concrete => {
   const out = allocate(dtype, x.size);
   stridedCopy(x.view, out);
   return fromData(out, x.shape, dtype);
@@ -76,7 +76,7 @@ export const where: Primitive<NoParams> = primitive({
     requireSame("where", { shape: c!.shape, dtype: a!.dtype }, a!);
     return [{ shape: a!.shape, dtype: a!.dtype }];
   },
-  evaluate: ([c, a, b], _, [y]) => {
+  evaluate: ([c, a, b], _, [y], allocate) => {
     const out = allocate(y!.dtype, sizeOf(y!.shape));
     whereLoop(c!.view, a!.view, b!.view, out);
     return [fromData(out, y!.shape, y!.dtype)];
@@ -87,7 +87,7 @@ export const copy: Primitive<NoParams> = primitive({
   doc: "the same values, row-major",
   kind: "pointwise",
   infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-  evaluate: ([x]) => [copied(x!, x!.dtype)],
+  evaluate: ([x], _, [y], allocate) => [copied(x!, y!.dtype, allocate)],
 });
 
 export const detach: Primitive<NoParams> = primitive({
@@ -102,8 +102,8 @@ export const cast: Primitive<{ readonly dtype: Dtype }> = primitive({
   doc: "the same values in another dtype (bool: x != 0; int32 truncates)",
   kind: "pointwise",
   infer: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
-  evaluate: ([x], { dtype }) => {
-    if (dtype !== "bool") return [copied(x!, dtype)];
+  evaluate: ([x], { dtype }, _, allocate) => {
+    if (dtype !== "bool") return [copied(x!, dtype, allocate)];
     const out = allocate("bool", x!.size);
     nonZero(x!.view, out);
     return [fromData(out, x!.shape, dtype)];

@@ -1,5 +1,4 @@
 // Max pooling with its two adjoints, and the pair of nearest upsampling and block sums.
-import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../../shape.ts";
 import { contiguous, fromData, type TensorSpec } from "../../tensor.ts";
@@ -39,9 +38,9 @@ export const maxPool = primitive<kernels.PoolParams>({
       { shape, dtype: "int32" },
     ];
   },
-  evaluate: ([x], p, [y]) => {
+  evaluate: ([x], p, [y], allocate) => {
     const out = allocate(y!.dtype, sizeOf(y!.shape)) as FloatArray;
-    const index = new Int32Array(out.length);
+    const index = allocate("int32", out.length) as Int32Array;
     kernels.maxPool(contiguous(x!) as FloatArray, out, index, geometry("maxPool", x!.shape, p));
     return [fromData(out, y!.shape), fromData(index, y!.shape)];
   },
@@ -56,8 +55,8 @@ export const maxUnpool = primitive<PoolInto>({
     requireWindows("maxUnpool", index!, p.shape, p);
     return [{ shape: p.shape, dtype: y!.dtype }];
   },
-  evaluate: ([y, index], p, [x]) => {
-    const out = allocate(x!.dtype, sizeOf(x!.shape)) as FloatArray;
+  evaluate: ([y, index], p, [x], allocate) => {
+    const out = allocate(x!.dtype, sizeOf(x!.shape)).fill(0) as FloatArray;
     kernels.maxUnpool(
       contiguous(y!) as FloatArray,
       contiguous(index!) as Int32Array,
@@ -76,7 +75,7 @@ export const maxGather = primitive<kernels.PoolParams>({
     requireWindows("maxGather", index!, x!.shape, p);
     return [{ shape: index!.shape, dtype: x!.dtype }];
   },
-  evaluate: ([x, index], p, [y]) => {
+  evaluate: ([x, index], p, [y], allocate) => {
     const out = allocate(y!.dtype, sizeOf(y!.shape)) as FloatArray;
     kernels.maxGather(
       contiguous(x!) as FloatArray,
@@ -110,7 +109,7 @@ const scaled = (
         throw new OpError(name, `height and width that ${by} divides`, showShape(x!.shape));
       return [{ shape, dtype: x!.dtype }];
     },
-    evaluate: ([x], { by }, [y]) => {
+    evaluate: ([x], { by }, [y], allocate) => {
       const out = allocate(y!.dtype, sizeOf(y!.shape)) as FloatArray;
       const [N, C, h, w] = x!.shape as [number, number, number, number];
       const small = { H: Math.min(h, y!.shape[2]!), W: Math.min(w, y!.shape[3]!) };

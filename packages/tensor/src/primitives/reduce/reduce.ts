@@ -1,5 +1,4 @@
 // Reductions: axes shrink to size 1 (public ops drop them).
-import { allocate } from "../../dtype.ts";
 import { sizeOf } from "../../shape.ts";
 import { contiguous, fromData, type TensorSpec } from "../../tensor.ts";
 import { axisGeometry, cumsum as cumsumKernel } from "../gather/kernels.ts";
@@ -23,7 +22,7 @@ const reduction = (
     doc,
     kind: "reduce",
     infer: ([x], { axes }) => [reduced(x!, axes)],
-    evaluate: ([x], { axes }, [y]) => {
+    evaluate: ([x], { axes }, [y], allocate) => {
       const out = allocate(y!.dtype, sizeOf(y!.shape));
       kernel(x!.view, axes, out);
       return [fromData(out, y!.shape, y!.dtype)];
@@ -43,7 +42,7 @@ export const varMean: Primitive<Reduce> = primitive<Reduce>({
     requireFloating("varMean", x!);
     return [reduced(x!, axes), reduced(x!, axes)];
   },
-  evaluate: ([x], { axes }, [v, m]) => {
+  evaluate: ([x], { axes }, [v, m], allocate) => {
     const variance = allocate(v!.dtype, sizeOf(v!.shape));
     const mean = allocate(m!.dtype, sizeOf(m!.shape));
     // infer has made sure that the dtype is floating
@@ -57,7 +56,7 @@ export const cumsum = primitive<{ readonly axis: number; readonly reverse: boole
   doc: "running sum along an axis",
   kind: "reduce",
   infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-  evaluate: ([x], { axis, reverse }, [y]) => {
+  evaluate: ([x], { axis, reverse }, [y], allocate) => {
     const out = allocate(y!.dtype, x!.size);
     cumsumKernel(contiguous(x!), out, { ...axisGeometry(x!.shape, axis), reverse });
     return [fromData(out, y!.shape, y!.dtype)];

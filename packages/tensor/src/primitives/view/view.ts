@@ -1,5 +1,4 @@
 // Movement primitives: on the cpu views that share data; pad and concat (and reshape of strided data) copy.
-import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import { rowMajor, type Shape, sameShape, showShape, sizeOf } from "../../shape.ts";
 import { type Concrete, contiguous, fromData, fromView, type Tensor, type TensorSpec } from "../../tensor.ts";
@@ -46,7 +45,7 @@ export const reshape = primitive<{ readonly shape: Shape }>({
       );
     return [like(x!, shape)];
   },
-  evaluate: ([x], { shape }) => [fromData(contiguous(x!), shape, x!.dtype)],
+  evaluate: ([x], { shape }, _, allocate) => [fromData(contiguous(x!, allocate), shape, x!.dtype)],
 });
 
 export const permute = primitive<{ readonly order: readonly number[] }>({
@@ -144,8 +143,8 @@ export const pad = primitive<Pad>({
     const n = x!.shape[axis]!;
     return [like(x!, withAxis(x!.shape, axis, before + after + (n ? (n - 1) * step + 1 : 0)))];
   },
-  evaluate: ([x], { axis, before, step }, [y]) => {
-    const out = allocate(y!.dtype, sizeOf(y!.shape));
+  evaluate: ([x], { axis, before, step }, [y], allocate) => {
+    const out = allocate(y!.dtype, sizeOf(y!.shape)).fill(0);
     const stride = rowMajor(y!.shape);
     stridedCopyInto(
       x!.view,
@@ -205,7 +204,7 @@ export const concat = primitive<{ readonly axis: number }>({
       ),
     ];
   },
-  evaluate: (xs, { axis }, [y]) => {
+  evaluate: (xs, { axis }, [y], allocate) => {
     const out = allocate(y!.dtype, sizeOf(y!.shape));
     const stride = rowMajor(y!.shape);
     let at = 0;
