@@ -64,7 +64,13 @@ export const ARGUMENTS = {
     help: "side of the pictures the network sees, made a multiple of 32; the digits and weights files bring their own default",
   },
   // training
-  epochs: { kind: "integer", default: 100, minimum: 1, modes: train, help: "passes over the training pictures" },
+  epochs: {
+    kind: "integer",
+    default: 100,
+    minimum: 1,
+    modes: train,
+    help: "passes over the training pictures (the digits: 30)",
+  },
   patience: {
     kind: "integer",
     default: 100,

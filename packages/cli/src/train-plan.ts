@@ -43,11 +43,11 @@ export function planTraining(command: Command, io: Io): Promise<TrainPlan> {
 async function planNew({ settings, given }: Command, io: Io): Promise<TrainPlan> {
   const files = nodeFiles(io.cwd);
   const digits = isDigits(settings.data);
-  const preset = Object.entries(digits ? DIGIT_DEFAULTS : {}).filter(([name]) => !given.has(name as ArgumentName));
-  const imgsz = preset.length > 0 && !given.has("imgsz") ? DIGIT_DEFAULTS.imgsz! : settings.imgsz;
+  const preset = digits ? digitDefaults(given) : {};
+  const { imgsz } = { ...settings, ...preset };
   const used: Settings = {
     ...settings,
-    ...Object.fromEntries(preset),
+    ...preset,
     imgsz: Math.ceil(imgsz / 32) * 32,
     data: digits ? "digits" : files.resolve(settings.data!),
   };
@@ -67,6 +67,14 @@ async function planNew({ settings, given }: Command, io: Io): Promise<TrainPlan>
     existOk: used.exist_ok,
   });
   return { settings: used, architecture, names, folder, start, resume: null };
+}
+
+/** The defaults of the digits that were not overruled; the rate belongs to the optimizer. */
+function digitDefaults(given: ReadonlySet<ArgumentName>): Partial<Settings> {
+  const kept = Object.entries(DIGIT_DEFAULTS).filter(
+    ([name]) => !given.has(name as ArgumentName) && !(name === "lr0" && given.has("optimizer")),
+  );
+  return Object.fromEntries(kept);
 }
 
 /** Weights for `pretrained=`: also files of other programs, which know no architecture. */
