@@ -69,7 +69,7 @@ export const ARGUMENTS = {
     default: 100,
     minimum: 1,
     modes: train,
-    help: "passes over the training pictures (the digits: 30)",
+    help: "passes over the training pictures (the digits: 16)",
   },
   patience: {
     kind: "integer",

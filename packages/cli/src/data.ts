@@ -20,11 +20,11 @@ export const isDigits = (data: string | null): boolean => data === null || data 
 
 /**
  * What training on digits takes instead of the general defaults: small pictures, no mirrored digits, and a rate and a step for every
- * batch that suit some 500 steps (optimizer=auto would take AdamW at a third of the rate).
+ * batch that suit some 250 steps (optimizer=auto would take AdamW at a third of the rate).
  */
 export const DIGIT_DEFAULTS: Partial<Settings> = {
   imgsz: 64,
-  epochs: 30,
+  epochs: 16,
   fliplr: 0,
   nbs: 16,
   optimizer: "AdamW",
