@@ -7,11 +7,11 @@ import { zeros } from "@orepa/tensor";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "./run.ts";
 import { captureIo } from "./testing.ts";
-import { TINY_MODEL, type Workplace, workplace, writeDigits } from "./testing-data.ts";
+import { type TestFolder, TINY_MODEL, testFolder, writeDigits } from "./testing-data.ts";
 
-let place: Workplace;
+let place: TestFolder;
 beforeEach(async () => {
-  place = await workplace();
+  place = await testFolder();
 });
 afterEach(() => place.remove());
 

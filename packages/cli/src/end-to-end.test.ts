@@ -7,11 +7,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import { run } from "./run.ts";
 import { captureIo } from "./testing.ts";
-import { type Workplace, workplace, writeDigits } from "./testing-data.ts";
+import { type TestFolder, testFolder, writeDigits } from "./testing-data.ts";
 
-let place: Workplace;
+let place: TestFolder;
 beforeEach(async () => {
-  place = await workplace();
+  place = await testFolder();
 });
 afterEach(() => place.remove());
 

@@ -6,11 +6,11 @@ import { nodeFiles, writeAtomic } from "./node-files.ts";
 import { run } from "./run.ts";
 import { createRunFolder } from "./run-folder.ts";
 import { captureIo } from "./testing.ts";
-import { type Workplace, workplace } from "./testing-data.ts";
+import { type TestFolder, testFolder } from "./testing-data.ts";
 
-let place: Workplace;
+let place: TestFolder;
 beforeEach(async () => {
-  place = await workplace();
+  place = await testFolder();
 });
 afterEach(() => place.remove());
 

@@ -20,14 +20,14 @@ head:
 `;
 
 /** A folder for one test; files are given by their paths in it. */
-export interface Workplace {
+export interface TestFolder {
   readonly cwd: string;
   readonly write: (name: string, content: string | Uint8Array) => Promise<string>;
   readonly remove: () => Promise<void>;
 }
 
 /** Makes a folder with the tiny model in tiny.yaml. */
-export async function workplace(): Promise<Workplace> {
+export async function testFolder(): Promise<TestFolder> {
   const cwd = await mkdtemp(path.join(os.tmpdir(), "orepa-"));
   const write = async (name: string, content: string | Uint8Array): Promise<string> => {
     const file = path.join(cwd, name);
@@ -40,7 +40,7 @@ export async function workplace(): Promise<Workplace> {
 }
 
 /** Writes data/data.yaml with digit scenes as JPEG and their labels. */
-export async function writeDigits({ write }: Workplace, { scenes = 2, side = 64 } = {}): Promise<void> {
+export async function writeDigits({ write }: TestFolder, { scenes = 2, side = 64 } = {}): Promise<void> {
   const names = JSON.stringify(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
   await write("data/data.yaml", `path: .\ntrain: images/train\nval: images/val\nnames: ${names}\n`);
   for (const split of ["train", "val"] as const) {
