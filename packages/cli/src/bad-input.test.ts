@@ -114,6 +114,16 @@ describe("models and weights", () => {
     await expectRefusal(["info", "model=odd.yaml"], "layer 1", '"REPVGG"', "OREPA", "Conv");
   });
 
+  test("shapes that do not fit in an op are named in one line", async () => {
+    await place.write("odd.yaml", TINY_MODEL.replace("OREPA, [8, 3, 2]", "OREPA, [8, 4, 2]"));
+    await expectRefusal(["info", "model=odd.yaml"], "Orepa: expected an odd kernelSize, got 4");
+    await place.write(
+      "odd.yaml",
+      TINY_MODEL.replace("[-1, 1, Conv, [8, 3, 2]]\nhead", "[[-1, 0], 1, Concat, [1]]\nhead"),
+    );
+    await expectRefusal(["info", "model=odd.yaml"], "layer 4 (Concat): expected inputs of one stride");
+  });
+
   test("text that is no model", async () => {
     await place.write("odd.yaml", "nc: [");
     await expectRefusal(["info", "model=odd.yaml"], "YAML");

@@ -1,5 +1,6 @@
 // The command as a function: words in, exit code out. No process state but what Io hands in.
 
+import { OpError } from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
 import { helpText } from "./help.ts";
 import { type Io, line } from "./io.ts";
@@ -28,7 +29,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     }
     return EXIT.ok;
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    // An op that refuses its input says what it expected and what it got: enough for one line too.
+    if (!(error instanceof UserError || error instanceof OpError)) throw error;
     io.writeError(`error: ${error.message.replace(/\s*\n\s*/g, " ")}\n`);
     return EXIT.user;
   }
