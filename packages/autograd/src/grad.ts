@@ -31,8 +31,10 @@ export interface ValueAndGrad<W extends Differentiable = Differentiable> {
  *
  * @throws OpError if the value is not a float scalar, or an element of `wrt` is not of a float dtype.
  * @example
+ * const x = tensor([3]);
  * const { value, grads } = valueAndGrad(() => sum(mul(x, x)), [x]);
- * grads.get(x); // 2 x
+ * value; // -> 9
+ * grads.get(x); // -> [6]
  */
 export function valueAndGrad<W extends Differentiable>(fn: () => Tensor, wrt: Iterable<W>): ValueAndGrad<W> {
   const targets = new Map<W, Tensor>();

@@ -5,8 +5,7 @@ import type { LinearBlock } from "./block.ts";
  * A line for logs: channels, kernel, stride, the branches with their mean scales, and what they merge into.
  *
  * @example
- * describe(new Orepa(64, 64, { stride: 2, branches: ["origin", "1x1"] }));
- * // OREPA 64->64 3x3 s2: origin 0.25 (mean scale), 1x1 1, 2 branches -> one 3x3
+ * describe(new Orepa(64, 64, { stride: 2, branches: ["origin", "1x1"] })); // -> OREPA 64->64 3x3 s2: origin 0.25 (mean scale), 1x1 1, 2 branches -> one 3x3
  */
 export function describe(block: LinearBlock): string {
   const { inChannels, outChannels, kernelSize: k, stride, dilation, groups } = block.geometry;

@@ -79,7 +79,7 @@ const sharedIdentity = new Identity();
  * @throws OpError for an even kernel size, k = 1, groups that do not divide, an unknown or missing branch.
  * @example
  * const block = new Orepa(16, 32, { stride: 2 });
- * block.forward(zeros([1, 16, 8, 8]), "eval").shape; // [1, 32, 4, 4]
+ * block.forward(zeros([1, 16, 8, 8]), "eval").shape; // -> [1, 32, 4, 4]
  */
 export class Orepa implements LinearBlock {
   readonly weight_orepa_origin: Parameter | undefined;

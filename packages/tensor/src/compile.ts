@@ -51,7 +51,7 @@ const defaultMaxPrograms = 32;
  *
  * @example
  * const double = compile((x) => mul(x, 2));
- * (await double(tensor([1, 2]))).toArray(); // [2, 4]
+ * (await double(tensor([1, 2]))).toArray(); // -> [2, 4]
  */
 export function compile<I extends readonly Tensor[], R extends Result>(
   fn: (...inputs: I) => R,

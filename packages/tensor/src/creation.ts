@@ -12,7 +12,7 @@ interface CreationOptions {
  * A tensor of nested arrays, a number or a typed array (copied).
  * @throws OpError if the nesting is ragged or `shape` does not fit.
  * @example
- * tensor([[1, 2, 3], [4, 5, 6]]).shape; // [2, 3]
+ * tensor([[1, 2, 3], [4, 5, 6]]).shape; // -> [2, 3]
  */
 export function tensor(
   values: Nested | TypedArray | readonly boolean[],

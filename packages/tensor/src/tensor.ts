@@ -22,8 +22,8 @@ export type Nested = number | readonly Nested[];
  *
  * @example
  * const x = tensor([[1, 2], [3, 4]]);
- * x.shape;      // [2, 2]
- * x.toArray();  // [[1, 2], [3, 4]]
+ * x.shape; // -> [2, 2]
+ * x.toArray(); // -> [[1, 2], [3, 4]]
  */
 export class Tensor implements TensorSpec {
   readonly shape: Shape;

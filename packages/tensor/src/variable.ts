@@ -14,6 +14,7 @@ import { Trace } from "./trace.ts";
  * @example
  * const count = new Variable(tensor(0));
  * count.assign(add(count.value, 1));
+ * count.value; // -> 1
  */
 export class Variable {
   /** Grows with every assignment; programs use it to know what is stale. */

@@ -24,7 +24,7 @@ export interface ConvTranspose2dOptions extends Conv2dOptions {
  * First values: uniform, bound 1/sqrt(fan_in) (He et al. 2015 with a = sqrt(5), the default of PyTorch).
  *
  * @example
- * new Conv2d(3, 16, 3, { stride: 2, padding: 1 }).forward(zeros([1, 3, 64, 64])).shape; // [1, 16, 32, 32]
+ * new Conv2d(3, 16, 3, { stride: 2, padding: 1 }).forward(zeros([1, 3, 64, 64])).shape; // -> [1, 16, 32, 32]
  */
 export class Conv2d implements Module {
   readonly weight: Parameter;

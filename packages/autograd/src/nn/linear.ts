@@ -8,7 +8,7 @@ import { Parameter } from "./parameter.ts";
  * y = x W' + b on the last axis: [..., in] -> [..., out], weight [out, in]. First values uniform, bound 1/sqrt(in).
  *
  * @example
- * new Linear(16, 10).forward(zeros([8, 16])).shape; // [8, 10]
+ * new Linear(16, 10).forward(zeros([8, 16])).shape; // -> [8, 10]
  */
 export class Linear implements Module {
   readonly weight: Parameter;

@@ -18,8 +18,10 @@ export interface SgdHyper {
  * State: `momentum_buffer.<key>`.
  *
  * @example
+ * const model = new Linear(2, 1);
  * const sgd = createSgd(groupParameters(model), { nesterov: true });
- * sgd.update(grads, { learningRates: [lr, lr, lr], momentum: 0.9, weightDecay: 5e-4 });
+ * const grads = grad(() => sum(model.forward(tensor([[1, 2]]))), parameters(model));
+ * sgd.update(grads, { learningRates: [0.1, 0.1, 0.1], momentum: 0.9, weightDecay: 5e-4 });
  */
 export function createSgd(
   groups: readonly ParameterGroup[],

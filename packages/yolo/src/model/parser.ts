@@ -28,7 +28,8 @@ const noScale: Scale = { name: "", depth: 1, width: 1, maxChannels: Number.POSIT
  * @throws UserError if the text, the scale, a block's name or its arguments are not as expected.
  *
  * @example
- * const model = buildModel(yolo11, { scale: "n", nc: 10 });
+ * const { text, scale } = modelYaml("yolo11n.yaml");
+ * buildModel(text, { scale, nc: 10 }).strides; // -> [8, 16, 32]
  */
 export function buildModel(text: string, options: BuildOptions = {}): DetectModel {
   const { registry = yoloBlocks, fused = false } = options;

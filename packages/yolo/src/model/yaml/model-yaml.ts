@@ -18,7 +18,7 @@ const texts: Readonly<Record<string, string>> = { yolo11, "yolo11-OREPA": yolo11
  * @throws UserError if the package has no such model.
  *
  * @example
- * modelYaml("yolo11s-OREPA.yaml"); // { name: "yolo11-OREPA", text: "...", scale: "s" }
+ * modelYaml("yolo11s-OREPA.yaml").scale; // -> s
  */
 export function modelYaml(file: string): ModelYaml {
   const [, family, scale, variant] = /^(yolo11)([nsmlx])?(-OREPA)?(?:\.ya?ml)?$/.exec(file) ?? [];
