@@ -142,6 +142,20 @@ export const ARGUMENTS = {
   hsv_v: augment(0.4, "change of brightness"),
   flipud: augment(0, "probability of a flip upside down"),
   fliplr: augment(0.5, "probability of a flip left to right (the digits: 0)"),
+  mosaic: augment(1, "probability of a mosaic of four pictures (the digits: 0)"),
+  mixup: augment(0, "probability of another picture laid over"),
+  close_mosaic: {
+    kind: "integer",
+    default: 10,
+    minimum: 0,
+    modes: train,
+    help: "go without mosaic and mixup in the last so many epochs; with as many epochs or fewer there is none at all",
+  },
+  degrees: { kind: "number", default: 0, minimum: 0, modes: train, help: "rotation up to so many degrees either way" },
+  translate: augment(0.1, "shift up to this part of the side (the digits: 0)"),
+  scale: augment(0.5, "scale within 1 - scale to 1 + scale (the digits: 0)"),
+  shear: { kind: "number", default: 0, minimum: 0, modes: train, help: "shear up to so many degrees either way" },
+  perspective: augment(0, "perspective, parts per pixel; useful up to 0.001"),
   // detections
   conf: {
     kind: "fraction",
@@ -162,9 +176,9 @@ export const ARGUMENTS = {
 /** Names that users of Ultralytics know and that this program does not have; said so rather than guessed at. */
 export const UNSUPPORTED: ReadonlySet<string> = new Set(
   (
-    "amp augment auto_augment bgr cache close_mosaic copy_paste crop_fraction degrees deterministic dnn dropout erasing " +
-    "half kobj label_smoothing mask_ratio mixup mosaic multi_scale overlap_mask perspective pose profile save " +
-    "save_crop save_frames save_hybrid save_json scale shear show stream_buffer time translate vid_stride visualize workers"
+    "amp augment auto_augment bgr cache copy_paste crop_fraction deterministic dnn dropout erasing half kobj " +
+    "label_smoothing mask_ratio multi_scale overlap_mask pose profile save save_crop save_frames save_hybrid " +
+    "save_json show stream_buffer time vid_stride visualize workers"
   ).split(" "),
 );
 

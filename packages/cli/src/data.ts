@@ -19,13 +19,16 @@ const LISTED_PROBLEMS = 50;
 export const isDigits = (data: string | null): boolean => data === null || data === DIGITS;
 
 /**
- * What training on digits takes instead of the general defaults: small pictures, no mirrored digits, and a rate and a step for every
+ * What training on digits takes instead of the general defaults: small pictures, no mirrored or moved digits, and a rate and a step for every
  * batch that suit some 250 steps (optimizer=auto would take AdamW at a third of the rate).
  */
 export const DIGIT_DEFAULTS: Partial<Settings> = {
   imgsz: 64,
   epochs: 16,
   fliplr: 0,
+  mosaic: 0,
+  translate: 0,
+  scale: 0,
   nbs: 16,
   optimizer: "AdamW",
   lr0: 0.002,

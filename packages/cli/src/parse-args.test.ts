@@ -46,8 +46,8 @@ describe("a mistake is one line that names the argument, what it takes and what 
       "qqqqqq: expected an argument of train, got an unknown name (see them all with: orepa train help)",
     ],
     [
-      ["train", "mosaic=1"],
-      "mosaic: expected an argument of train, got one that this program does not have (leave it out)",
+      ["train", "copy_paste=1"],
+      "copy_paste: expected an argument of train, got one that this program does not have (leave it out)",
     ],
     [["val", "epochs=1"], "epochs: expected an argument of val, got one of train (leave it out)"],
     [["train", "epochs"], "epochs: expected epochs=1, got no value (write a value after =)"],

@@ -93,8 +93,7 @@ export async function writeValidationPictures(
 
 /** train_batch0.jpg to train_batch2.jpg: the first batches as the network sees them, augmented. */
 export async function writeBatchPictures(folder: string, dataset: Dataset, settings: Settings): Promise<void> {
-  const { batch: size, imgsz, seed } = settings;
-  const loader = trainLoader(dataset, { batch: size, imgsz, seed, augment: settings });
+  const loader = trainLoader(dataset, { ...settings, augment: settings });
   for (let index = 0; index < Math.min(3, loader.batches); index++) {
     const batch = await loader.batch(0, index);
     await write(folder, `train_batch${index}.jpg`, mosaic(batchPictures(batch, dataset.names), CELL));

@@ -1,11 +1,13 @@
+export type { AffineArgs } from "./data/affine.ts";
 export * from "./data/augment.ts";
-export { type Loader, trainLoader, validationLoader } from "./data/batch.ts";
+export { type Loader, type TrainLoaderOptions, trainLoader, validationLoader } from "./data/batch.ts";
 export { parseDataYaml, readDataYaml } from "./data/data-yaml.ts";
 export { describeProblem, labelFile, loadDataset } from "./data/dataset.ts";
 export { parseLabels } from "./data/labels.ts";
 export * from "./data/letterbox.ts";
 export { encodePpm, memoryFileSystem, ppmCodec } from "./data/memory-files.ts";
 export { resizeBilinear } from "./data/resize.ts";
+export type { TrainAugmentArgs } from "./data/train-sample.ts";
 export type * from "./data/types.ts";
 export * from "./errors.ts";
 export * from "./loss/assigner.ts";

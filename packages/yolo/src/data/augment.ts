@@ -1,6 +1,6 @@
 // Random changes of a training picture: colour in 8-bit HSV, and flips. Pure functions; the chance comes from outside.
 import type { Generator } from "@orepa/tensor";
-import type { Box, Image } from "./types.ts";
+import type { Box, Image, LabelledImage } from "./types.ts";
 
 /** Strengths and chances of the changes. */
 export interface AugmentArgs {
@@ -12,11 +12,7 @@ export interface AugmentArgs {
 }
 
 /** A picture and its boxes, changed by chance: the same number of draws whatever the outcome, so that streams stay aligned. */
-export function augment(
-  { image, boxes }: { readonly image: Image; readonly boxes: readonly Box[] },
-  args: AugmentArgs,
-  generator: Generator,
-): { image: Image; boxes: readonly Box[] } {
+export function augment({ image, boxes }: LabelledImage, args: AugmentArgs, generator: Generator): LabelledImage {
   const gain = (strength: number) => 1 + (2 * generator.uniform() - 1) * strength;
   const gains: readonly [number, number, number] = [gain(args.hsv_h), gain(args.hsv_s), gain(args.hsv_v)];
   const flipDown = generator.uniform() < args.flipud;

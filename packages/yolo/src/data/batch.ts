@@ -1,8 +1,8 @@
 // Batches of a dataset. What a batch holds follows from (seed, epoch, index) alone, so a resumed training sees the same ones.
 import { Generator } from "@orepa/tensor";
-import { type AugmentArgs, augment } from "./augment.ts";
-import { letterbox, type Placement, placeLongSide } from "./letterbox.ts";
-import type { Batch, Box, Dataset, Image } from "./types.ts";
+import { type Input, placeSample } from "./place-sample.ts";
+import { type TrainAugmentArgs, trainSample } from "./train-sample.ts";
+import type { Batch, Dataset } from "./types.ts";
 
 /** A source of batches. */
 export interface Loader {
@@ -15,23 +15,27 @@ export interface Loader {
 /** Numbers of target rows are rounded up to these (then doubled on), so that few shapes of programs arise. */
 const targetBuckets = [8, 16, 32, 64];
 
+/** What {@link trainLoader} takes; plain data. */
+export interface TrainLoaderOptions {
+  /** Pictures a batch. */
+  readonly batch: number;
+  readonly imgsz: number;
+  readonly seed: number;
+  /** Epochs of the whole training. */
+  readonly epochs: number;
+  readonly augment: TrainAugmentArgs;
+}
+
 /** Square training batches in an order drawn anew each epoch, pictures changed by chance. */
-export function trainLoader(
-  dataset: Dataset,
-  options: { readonly batch: number; readonly imgsz: number; readonly seed: number; readonly augment: AugmentArgs },
-): Loader {
-  const { batch: size, imgsz, seed } = options;
+export function trainLoader(dataset: Dataset, options: TrainLoaderOptions): Loader {
+  const { batch: size, seed, augment: args } = options;
   const { samples } = dataset;
   const rows = targetRows(dataset);
   const batch = async (epoch: number, index: number): Promise<Batch> => {
     const order = new Generator(`order ${seed} ${epoch}`).permutation(samples.length);
     const indices = order.slice(index * size, (index + 1) * size);
     const inputs: Input[] = [];
-    for (const i of indices) {
-      const placed = await placeSample(dataset, i, { width: imgsz, height: imgsz, imgsz });
-      const generator = new Generator(`augment ${seed} ${epoch} ${i}`);
-      inputs.push({ ...placed, ...augment(placed, options.augment, generator) });
-    }
+    for (const i of indices) inputs.push(await trainSample(dataset, i, { position: { ...options, epoch }, args }));
     return assemble(inputs, { indices, rows });
   };
   return { batches: Math.ceil(samples.length / size), batch };
@@ -58,12 +62,6 @@ export function validationLoader(
   return { batches: Math.ceil(samples.length / size), batch };
 }
 
-interface Input {
-  readonly image: Image;
-  readonly boxes: readonly Box[];
-  readonly placement: Placement;
-}
-
 /** Rectangular shapes get up to half a stride more than the picture needs. */
 const rectanglePad = 0.5;
 
@@ -75,35 +73,19 @@ function rectangle(aspects: readonly number[], imgsz: number, stride: number): {
   return { width: side(1 / Math.max(smallest, 1)), height: side(Math.min(largest, 1)) };
 }
 
-/** A picture in its input rectangle, its boxes as fractions of that. */
-async function placeSample(
-  dataset: Dataset,
-  index: number,
-  { width, height, imgsz }: { width: number; height: number; imgsz: number },
-): Promise<Input> {
-  const picture = await dataset.load(index);
-  const placement = placeLongSide(picture, { width, height }, imgsz);
-  const { innerWidth, innerHeight, left, top } = placement;
-  const boxes = dataset.samples[index]!.boxes.map(
-    ([c, cx, cy, w, h]): Box => [
-      c,
-      (cx * innerWidth + left) / width,
-      (cy * innerHeight + top) / height,
-      (w * innerWidth) / width,
-      (h * innerHeight) / height,
-    ],
-  );
-  return { image: letterbox(picture, placement), boxes, placement };
-}
-
 /** One number of target rows for all batches of a dataset: its fullest picture, rounded up. */
-function targetRows({ samples }: Dataset): number {
-  const most = samples.reduce((n, { boxes }) => Math.max(n, boxes.length), 0);
-  const bucket = targetBuckets.find((rows) => rows >= most);
-  return bucket ?? 2 ** Math.ceil(Math.log2(most));
+const targetRows = ({ samples }: Dataset): number => bucket(samples.map(({ boxes }) => boxes.length));
+
+/** The most, rounded up. */
+function bucket(counts: readonly number[]): number {
+  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  return targetBuckets.find((rows) => rows >= most) ?? 2 ** Math.ceil(Math.log2(most));
 }
 
-function assemble(inputs: readonly Input[], { indices, rows }: { indices: readonly number[]; rows: number }): Batch {
+/** A batch with at least so many target rows, and more where mosaics hold more boxes. */
+function assemble(inputs: readonly Input[], options: { indices: readonly number[]; rows: number }): Batch {
+  const { indices } = options;
+  const rows = Math.max(options.rows, bucket(inputs.map(({ boxes }) => boxes.length)));
   const { width, height } = inputs[0]!.image;
   const plane = width * height;
   const images = new Float32Array(inputs.length * 3 * plane);

@@ -1,6 +1,7 @@
 // data.yaml, labels, the scan of a dataset and its batches, on files in memory.
 import { describe, expect, it } from "vitest";
 import { UserError } from "../errors.ts";
+import { defaultTrainArgs } from "../train/args.ts";
 import { trainLoader, validationLoader } from "./batch.ts";
 import { parseDataYaml, readDataYaml } from "./data-yaml.ts";
 import { describeProblem, labelFile, loadDataset } from "./dataset.ts";
@@ -148,11 +149,12 @@ describe("batches", () => {
       [`labels/${i}.txt`, "1 .5 .5 .5 .5"],
     ]),
   );
-  const changes = { hsv_h: 0.015, hsv_s: 0.7, hsv_v: 0.4, flipud: 0.5, fliplr: 0.5 };
+  const changes = { ...defaultTrainArgs, degrees: 10, shear: 5, perspective: 0.001, mixup: 0.5, close_mosaic: 1 };
+  const options = { batch: 2, imgsz: 32, seed: 3, epochs: 3, augment: changes };
 
   it("depend on seed, epoch and index alone", async () => {
     const dataset = await load(files);
-    const loader = () => trainLoader(dataset, { batch: 2, imgsz: 32, seed: 3, augment: changes });
+    const loader = () => trainLoader(dataset, options);
     const inOrder = loader();
     expect(inOrder.batches).toBe(3);
     await inOrder.batch(0, 0);
@@ -160,12 +162,41 @@ describe("batches", () => {
     const third = await inOrder.batch(1, 2);
     expect(await loader().batch(1, 2)).toEqual(third);
     expect(third.shape).toEqual([1, 3, 32, 32]);
-    const other = trainLoader(dataset, { batch: 2, imgsz: 32, seed: 4, augment: changes });
+    const other = trainLoader(dataset, { ...options, seed: 4 });
     expect(await other.batch(1, 0)).not.toEqual(await inOrder.batch(1, 0));
   });
 
+  it("close the mosaic in the last epochs, where without other changes each picture stands alone", async () => {
+    const still = { hsv_h: 0, hsv_s: 0, hsv_v: 0, fliplr: 0, translate: 0, scale: 0, mixup: 1 };
+    const augment = { ...defaultTrainArgs, ...still, close_mosaic: 1 };
+    const loader = trainLoader(await load(files), { ...options, batch: 5, augment });
+    const unchanged = (epoch: number) =>
+      trainLoader(dataset, { ...options, batch: 5, augment: { ...augment, mosaic: 0, mixup: 0 } }).batch(epoch, 0);
+    const dataset = await load(files);
+    expect(await loader.batch(2, 0)).toEqual(await unchanged(2));
+    expect((await loader.batch(2, 0)).instances).toBe(5);
+    expect((await loader.batch(1, 0)).images).not.toEqual((await unchanged(1)).images);
+    // Two mosaics of four pictures with a box each laid over each other hold up to eight.
+    expect((await loader.batch(1, 0)).instances).toBeGreaterThan(5);
+  });
+
+  it("grow target rows when mosaics need more", async () => {
+    const crowded = {
+      "images/1.png": pixmap(64, 64),
+      "labels/1.txt": Array.from({ length: 8 }, (_, i) => `0 .${i + 1} .5 .1 .5`).join("\n"),
+    };
+    const loader = trainLoader(await load(crowded), {
+      ...options,
+      imgsz: 64,
+      augment: { ...defaultTrainArgs, scale: 0, close_mosaic: 0 },
+    });
+    const { targetShape, instances } = await loader.batch(0, 0);
+    expect(instances).toBeGreaterThan(8);
+    expect(targetShape).toEqual([1, instances > 16 ? 32 : 16, 5]);
+  });
+
   it("use every picture once an epoch", async () => {
-    const loader = trainLoader(await load(files), { batch: 2, imgsz: 32, seed: 0, augment: changes });
+    const loader = trainLoader(await load(files), options);
     const seen = (await Promise.all([0, 1, 2].map((i) => loader.batch(0, i)))).flatMap(({ indices }) => indices);
     expect([...seen].sort()).toEqual([0, 1, 2, 3, 4]);
   });

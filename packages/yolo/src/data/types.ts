@@ -29,6 +29,12 @@ export interface FileSystem {
 /** A labelled box: class, then centre and size as fractions of the picture. */
 export type Box = readonly [classIndex: number, cx: number, cy: number, w: number, h: number];
 
+/** A picture and its boxes. */
+export interface LabelledImage {
+  readonly image: Image;
+  readonly boxes: readonly Box[];
+}
+
 /** A `data.yaml`, read. `train`, `val` and `test` are what the file says, resolved to absolute paths; null where it says nothing. */
 export interface DataConfig {
   /** The yaml file itself. */
@@ -97,6 +103,6 @@ export interface Batch {
   readonly instances: number;
   /** Indices into `dataset.samples`. */
   readonly indices: readonly number[];
-  /** Where each picture lies in its input, the way back for boxes. */
+  /** Where each picture lies in its input, the way back for boxes; in training, where it lay before the changes by chance. */
   readonly placements: readonly Placement[];
 }

@@ -1,11 +1,12 @@
 // The trainer's interface: its arguments, what it tells while it runs, and what it returns. Types only.
 import type { DeviceName, Tensor } from "@orepa/tensor";
+import type { TrainAugmentArgs } from "../data/train-sample.ts";
 import type { Dataset } from "../data/types.ts";
 import type { LossGains } from "../loss/detection-loss.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 
 /** The arguments of a training; names and defaults are those of the command line. See `defaultTrainArgs`. */
-export interface TrainArgs {
+export interface TrainArgs extends TrainAugmentArgs {
   readonly epochs: number;
   readonly batch: number;
   /** Side of the square input in pixels, a multiple of 32. */
@@ -27,11 +28,6 @@ export interface TrainArgs {
   readonly box: number;
   readonly cls: number;
   readonly dfl: number;
-  readonly hsv_h: number;
-  readonly hsv_s: number;
-  readonly hsv_v: number;
-  readonly flipud: number;
-  readonly fliplr: number;
   /** Layers whose parameters stay as they are: the first N, or a list of layer indices. */
   readonly freeze: number | readonly number[] | null;
   /** Validate after every epoch; without it the fitness is unknown and best = last. */

@@ -41,7 +41,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   loadStateDict(average, await readStateDict(model));
   const frozen = freeze(model, args.freeze);
   const images = dataset.samples.length;
-  const loader = trainLoader(dataset, { batch: args.batch, imgsz: args.imgsz, seed: args.seed, augment: args });
+  const loader = trainLoader(dataset, { ...args, augment: args });
   const { batches } = loader;
   const schedule = createSchedule(args, { images, batches, classes: model.nc });
   const gains = { box: args.box, cls: args.cls, dfl: args.dfl };
