@@ -79,6 +79,13 @@ export const ARGUMENTS = {
     help: "stop after this many epochs without a better one (0: never)",
   },
   batch: { kind: "integer", default: 16, minimum: 1, modes: val, help: "pictures per step" },
+  workers: {
+    kind: "integer",
+    default: 2,
+    minimum: 0,
+    modes: train,
+    help: "threads that prepare pictures ahead of the step, 0: none (the digits: 0); any number gives the same batches",
+  },
   save_period: {
     kind: "integer",
     default: -1,
@@ -178,7 +185,7 @@ export const UNSUPPORTED: ReadonlySet<string> = new Set(
   (
     "amp augment auto_augment bgr cache copy_paste crop_fraction deterministic dnn dropout erasing half kobj " +
     "label_smoothing mask_ratio multi_scale overlap_mask pose profile save save_crop save_frames save_hybrid " +
-    "save_json show stream_buffer time vid_stride visualize workers"
+    "save_json show stream_buffer time vid_stride visualize"
   ).split(" "),
 );
 

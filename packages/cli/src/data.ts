@@ -3,6 +3,7 @@
 import { type Dataset, describeProblem, loadDataset, readDataYaml, type Split, UserError } from "@orepa/yolo";
 import type { Settings } from "./args.ts";
 import { DIGIT_NAMES, digitsDataset } from "./digits.ts";
+import { type FeedSource, filesSource } from "./feed-source.ts";
 import { nodeCodec } from "./image-codec.ts";
 import { type Io, line, warn } from "./io.ts";
 import { nodeFiles } from "./node-files.ts";
@@ -32,6 +33,8 @@ export const DIGIT_DEFAULTS: Partial<Settings> = {
   nbs: 16,
   optimizer: "AdamW",
   lr0: 0.002,
+  // Nothing is read or decoded.
+  workers: 0,
 };
 
 /** How to open data. */
@@ -41,11 +44,13 @@ export interface OpenOptions {
   readonly seed: number;
   readonly fraction: number;
   readonly singleClass: boolean;
+  /** Threads that prepare training pictures; these keep decoded ones themselves. */
+  readonly workers: number;
 }
 
 /** Reads one split and tells what was found and what was left out. */
 export async function openSplit(split: "train" | "val", options: OpenOptions, io: Io): Promise<Dataset> {
-  const { data, imgsz, seed, fraction, singleClass } = options;
+  const { data, imgsz, seed, fraction, singleClass, workers } = options;
   if (isDigits(data)) {
     const scenes = Math.max(1, Math.round(DIGIT_SCENES[split] * fraction));
     const dataset = digitsDataset({ split, scenes, side: imgsz, seed });
@@ -62,6 +67,7 @@ export async function openSplit(split: "train" | "val", options: OpenOptions, io
     codec: nodeCodec,
     fraction: split === "train" ? fraction : 1,
     singleClass,
+    ...(split === "train" && workers > 0 ? { cacheBytes: 0 } : {}),
     onProgress: (done, total) => progress.update(`${split}: scanning ${config.file}`, done, total),
   });
   const { samples, backgrounds, problems } = dataset;
@@ -71,6 +77,19 @@ export async function openSplit(split: "train" | "val", options: OpenOptions, io
   for (const problem of problems.slice(0, LISTED_PROBLEMS)) warn(io, `${describeProblem(problem)} (left out)`);
   if (problems.length > LISTED_PROBLEMS) warn(io, `... and ${problems.length - LISTED_PROBLEMS} problems more`);
   return dataset;
+}
+
+/** What worker threads open a training split again from. */
+export function feedSource(
+  dataset: Dataset,
+  { data, imgsz, seed }: Pick<OpenOptions, "data" | "imgsz" | "seed">,
+): FeedSource {
+  if (!isDigits(data)) return filesSource(dataset);
+  const { split, samples } = dataset;
+  return {
+    kind: "digits",
+    options: { split: split === "train" ? "train" : "val", scenes: samples.length, side: imgsz, seed },
+  };
 }
 
 /** Whether data= has validation pictures. */

@@ -33,7 +33,7 @@ export interface TrainPlan {
 }
 
 /** Arguments that may be given beside resume=; the others are those of the training that goes on. */
-const WITH_RESUME: readonly ArgumentName[] = ["resume", "device", "json", "verbose", "plots"];
+const WITH_RESUME: readonly ArgumentName[] = ["resume", "device", "workers", "json", "verbose", "plots"];
 
 /** The plan of a command line. */
 export function planTraining(command: Command, io: Io): Promise<TrainPlan> {
@@ -102,7 +102,9 @@ async function planResumed({ settings, given }: Command, io: Io): Promise<TrainP
     );
   }
   const { device, json, verbose, plots } = settings;
-  const used = { ...(JSON.parse(saved) as Settings), device, json, verbose, plots, resume: file };
+  const own = JSON.parse(saved) as Settings;
+  const workers = given.has("workers") ? settings.workers : own.workers;
+  const used = { ...own, device, workers, json, verbose, plots, resume: file };
   const folder = path.dirname(path.dirname(file));
   return { settings: used, architecture, names: weights.names, folder, start: null, resume: weights.checkpoint };
 }

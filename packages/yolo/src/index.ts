@@ -2,7 +2,7 @@ export type { AffineArgs } from "./data/affine.ts";
 export * from "./data/augment.ts";
 export { type Loader, type TrainLoaderOptions, trainLoader, validationLoader } from "./data/batch.ts";
 export { parseDataYaml, readDataYaml } from "./data/data-yaml.ts";
-export { describeProblem, labelFile, loadDataset } from "./data/dataset.ts";
+export { describeProblem, labelFile, loadDataset, pictureCacheBytes, reopenDataset } from "./data/dataset.ts";
 export { parseLabels } from "./data/labels.ts";
 export * from "./data/letterbox.ts";
 export { encodePpm, memoryFileSystem, ppmCodec } from "./data/memory-files.ts";

@@ -18,7 +18,8 @@ import {
   UserError,
   validate,
 } from "@orepa/yolo";
-import { hasValidation, openSplit } from "../data.ts";
+import { feedSource, hasValidation, openSplit } from "../data.ts";
+import { type Feed, openFeed } from "../feed.ts";
 import { type Io, line } from "../io.ts";
 import { deviceOf, greet, type ModeFunction } from "../mode.ts";
 import { fuseFacts, printModel } from "../model-report.ts";
@@ -69,6 +70,8 @@ export const train: ModeFunction = async (command, io) => {
   const stop = stopOnInterrupt(io);
   const write = await resultsWriter(plan);
   const report = trainReport(io, { imgsz: settings.imgsz, epochs: settings.epochs, folder });
+  const feeds: Feed[] = [];
+  let [waited, worked] = [0, 0];
   let result: Awaited<ReturnType<typeof trainModel>>;
   try {
     result = await trainModel({
@@ -77,11 +80,20 @@ export const train: ModeFunction = async (command, io) => {
       valDataset,
       args: trainArguments(settings),
       device: deviceOf(settings.device),
+      createLoader: (options) => {
+        const feed = openFeed(dataset, { source: feedSource(dataset, settings), options, workers: settings.workers });
+        feeds.push(feed);
+        return feed;
+      },
       ...(plan.resume === null ? {} : { resume: plan.resume }),
       metadata: planMetadata(plan),
       shouldStop: stop.asked,
       onEvent: async (event) => {
         report(event);
+        if (event.type === "batch") {
+          waited += event.dataSeconds;
+          worked += event.stepSeconds;
+        }
         await write(event);
         // Signals are only seen between turns of the event loop, which computing alone does not let pass.
         await setImmediate();
@@ -96,6 +108,7 @@ export const train: ModeFunction = async (command, io) => {
     throw new UserError(`${error.message}${kept}`);
   } finally {
     stop.off();
+    for (const feed of feeds) await feed.close();
   }
   const last = weightsFile(folder, "last");
   if (result.reason === "interrupted") {
@@ -106,7 +119,11 @@ export const train: ModeFunction = async (command, io) => {
   const epochs = result.rows.length;
   if (result.reason === "early-stop")
     line(io, `No better epoch since ${result.bestEpoch + 1}: stopped early (patience=${settings.patience}).`);
-  line(io, `\n${epochs} epochs completed in ${clock((io.now() - started) / 1000)}.`);
+  const share = waited > 0 ? (100 * waited) / (waited + worked) : 0;
+  line(
+    io,
+    `\n${epochs} epochs completed in ${clock((io.now() - started) / 1000)}, data wait ${share.toFixed(1)} % of the steps' time.`,
+  );
   return { json: { epochs, last, run: folder, ...(await finish(plan, valDataset, io)) } };
 };
 

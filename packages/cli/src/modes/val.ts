@@ -24,7 +24,7 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
   const model = loadedModel(found);
   printModel(model, { io, label: found.architecture.label, verbose: false });
   const { data, single_cls: singleClass } = settings;
-  const dataset = await openSplit("val", { data, imgsz, seed: 0, fraction: 1, singleClass }, io);
+  const dataset = await openSplit("val", { data, imgsz, seed: 0, fraction: 1, singleClass, workers: 0 }, io);
   checkClasses(found.weights, { label: isDigits(data) ? "the embedded digits" : data!, names: dataset.names });
   const folder = await createRunFolder({
     cwd: io.cwd,

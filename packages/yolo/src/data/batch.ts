@@ -4,7 +4,7 @@ import { type Input, placeSample } from "./place-sample.ts";
 import { type TrainAugmentArgs, trainSample } from "./train-sample.ts";
 import type { Batch, Dataset } from "./types.ts";
 
-/** A source of batches. */
+/** A source of batches. Asked in order, it may prepare the next ones ahead. */
 export interface Loader {
   /** Batches an epoch; the last may be smaller. */
   readonly batches: number;

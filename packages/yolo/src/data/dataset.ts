@@ -3,13 +3,13 @@ import { UserError } from "../errors.ts";
 import { splitPaths } from "./data-yaml.ts";
 import { parseLabels } from "./labels.ts";
 import { findTruncation } from "./picture-check.ts";
-import type { Box, Dataset, FileSystem, Image, LoadDatasetOptions, Problem, Sample } from "./types.ts";
+import type { Box, Dataset, DatasetFacts, FileSystem, Image, LoadDatasetOptions, Problem, Sample } from "./types.ts";
 
 const suffixes = /\.(bmp|dng|jpe?g|mpo|png|tiff?|webp|pfm)$/i;
 /** Smaller pictures carry nothing to learn from. */
 const minimumSide = 10;
-/** Decoded pictures up to this many bytes in all stay in memory. */
-const cacheBytes = 512 * 2 ** 20;
+/** Decoded pictures up to this many bytes in all stay in memory unless something else is said. */
+export const pictureCacheBytes = 512 * 2 ** 20;
 
 /**
  * The usable pictures of a split. A broken picture or label line becomes a {@link Problem} and is left out; a missing or empty label file
@@ -21,8 +21,7 @@ export async function loadDataset(options: LoadDatasetOptions): Promise<Dataset>
   const used = files.slice(0, Math.max(1, Math.round(files.length * fraction)));
   const problems: Problem[] = [];
   const samples: Sample[] = [];
-  const cache = new Map<string, Image>();
-  let cached = 0;
+  const pictures = pictureCache(options);
   let labelled = 0;
   for (const [i, file] of used.entries()) {
     const image = await readPicture(file, { fs, decode: (bytes) => codec.decode(bytes) });
@@ -35,25 +34,48 @@ export async function loadDataset(options: LoadDatasetOptions): Promise<Dataset>
       const boxes = singleClass ? parsed.boxes.map(([, ...sides]): Box => [0, ...sides]) : parsed.boxes;
       if (boxes.length > 0) labelled++;
       samples.push({ file, width: image.width, height: image.height, boxes });
-      if (cached + image.data.length <= cacheBytes) {
-        cache.set(file, image);
-        cached += image.data.length;
-      }
+      pictures.keep(file, image);
     }
     onProgress?.(i + 1, used.length);
   }
   refuseUnusable({ where: `${config.file}, ${split}`, samples, labelled, problems });
-  const load = async (index: number): Promise<Image> => {
-    const { file } = samples[index]!;
-    const known = cache.get(file);
+  const names = singleClass ? ["item"] : config.names;
+  const load = (index: number) => pictures.load(samples[index]!.file);
+  return { split, samples, names, problems, backgrounds: samples.length - labelled, load };
+}
+
+/** A dataset that was scanned before, e.g. in another thread: everything but its pictures is known. */
+export function reopenDataset(
+  known: DatasetFacts,
+  options: Pick<LoadDatasetOptions, "fs" | "codec" | "cacheBytes">,
+): Dataset {
+  const pictures = pictureCache(options);
+  return { ...known, load: (index) => pictures.load(known.samples[index]!.file) };
+}
+
+/** Decoded pictures by file; those that fit are kept. */
+function pictureCache(options: Pick<LoadDatasetOptions, "fs" | "codec" | "cacheBytes">): {
+  keep(file: string, image: Image): void;
+  load(file: string): Promise<Image>;
+} {
+  const { fs, codec, cacheBytes = pictureCacheBytes } = options;
+  const kept = new Map<string, Image>();
+  let bytes = 0;
+  const keep = (file: string, image: Image): void => {
+    if (kept.has(file) || bytes + image.data.length > cacheBytes) return;
+    kept.set(file, image);
+    bytes += image.data.length;
+  };
+  const load = async (file: string): Promise<Image> => {
+    const known = kept.get(file);
     if (known !== undefined) return known;
-    const image = await readPicture(file, { fs, decode: (bytes) => codec.decode(bytes) });
+    const image = await readPicture(file, { fs, decode: (content) => codec.decode(content) });
     if (typeof image === "string")
       throw new UserError(`${file}: could be read when training began, but not now: ${image}`);
+    keep(file, image);
     return image;
   };
-  const names = singleClass ? ["item"] : config.names;
-  return { split, samples, names, problems, backgrounds: samples.length - labelled, load };
+  return { keep, load };
 }
 
 /** Where the labels of a picture lie: the last `images` folder of its path becomes `labels`, the suffix `.txt`. */

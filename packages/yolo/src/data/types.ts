@@ -64,8 +64,8 @@ export interface Sample {
   readonly boxes: readonly Box[];
 }
 
-/** The usable pictures of one split, in file order. */
-export interface Dataset {
+/** The usable pictures of one split, in file order, without the pictures themselves; plain data. */
+export interface DatasetFacts {
   readonly split: Split;
   readonly samples: readonly Sample[];
   readonly names: readonly string[];
@@ -73,6 +73,10 @@ export interface Dataset {
   readonly problems: readonly Problem[];
   /** How many pictures carry no label (they train as background). */
   readonly backgrounds: number;
+}
+
+/** The usable pictures of one split. */
+export interface Dataset extends DatasetFacts {
   /** The decoded picture of `samples[index]`. */
   load(index: number): Promise<Image>;
 }
@@ -87,6 +91,8 @@ export interface LoadDatasetOptions {
   readonly fraction?: number;
   /** Every class becomes class 0 (default false). */
   readonly singleClass?: boolean;
+  /** Decoded pictures up to this many bytes in all stay in memory (default 512 MiB). */
+  readonly cacheBytes?: number;
   /** Called after every picture, for progress. */
   readonly onProgress?: (done: number, total: number) => void;
 }

@@ -1,5 +1,6 @@
 // The trainer's interface: its arguments, what it tells while it runs, and what it returns. Types only.
 import type { DeviceName, Tensor } from "@orepa/tensor";
+import type { Loader, TrainLoaderOptions } from "../data/batch.ts";
 import type { TrainAugmentArgs } from "../data/train-sample.ts";
 import type { Dataset } from "../data/types.ts";
 import type { LossGains } from "../loss/detection-loss.ts";
@@ -185,6 +186,8 @@ export interface TrainOptions {
   readonly device: DeviceName;
   /** Continue from here; its arguments replace `args`. */
   readonly resume?: Checkpoint;
+  /** Where the batches come from: a source of the same bytes as `trainLoader(dataset, options)`, which is the default. */
+  readonly createLoader?: (options: TrainLoaderOptions) => Loader;
   /** Strings to keep in every checkpoint (model yaml, scale, class names ...). */
   readonly metadata?: Record<string, string>;
   /** Asked after every batch; true ends the run with a checkpoint in the middle of the epoch. */

@@ -168,6 +168,12 @@ describe("train", () => {
     expectSameBytes(resumed.result.last, result.last);
     await expect(run({ resume: result.last })).rejects.toThrow(/has finished its 2 epochs/);
     await expect(run({ resume: stripCheckpoint(ends[0]!) })).rejects.toThrow(/got weights alone/);
+    const progress = JSON.parse(Object.values(ends[0]!.metadata)[0]!) as { args: TrainArgs };
+    const { translate: _, ...older } = progress.args;
+    const metadata = { train: JSON.stringify({ ...progress, args: older }) };
+    await expect(run({ resume: { ...ends[0]!, metadata } })).rejects.toThrow(
+      /of this version, got one without translate/,
+    );
     await expect(run({ resume: ends[0]!, dataset: await squares(4) })).rejects.toThrow(/5 usable pictures.*got 4/);
   });
 

@@ -1,8 +1,9 @@
 // The training loop: epochs of compiled steps, validation of the averaged weights, checkpoints. It tells and never prints.
 import { emaDecay, loadStateDict, namedParameters, readStateDict } from "@orepa/autograd";
-import { trainLoader } from "../data/batch.ts";
+import { type TrainLoaderOptions, trainLoader } from "../data/batch.ts";
 import { UserError } from "../errors.ts";
 import type { DetectModel } from "../model/detect-model.ts";
+import { defaultTrainArgs } from "./args.ts";
 import { createCheckpoint, type Progress, readProgress, restoreState } from "./checkpoint.ts";
 import type {
   Checkpoint,
@@ -30,6 +31,7 @@ const validationBatchFactor = 2;
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { dataset, valDataset, device, resume, metadata, shouldStop = () => false } = options;
   const { clock = () => performance.now() / 1000 } = options;
+  const { createLoader = (order: TrainLoaderOptions) => trainLoader(dataset, order) } = options;
   const emit = async (event: TrainEvent): Promise<void> => options.onEvent?.(event);
   const begin =
     resume === undefined ? startProgress(options) : checkResume(readProgress(resume), dataset.samples.length);
@@ -41,7 +43,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   loadStateDict(average, await readStateDict(model));
   const frozen = freeze(model, args.freeze);
   const images = dataset.samples.length;
-  const loader = trainLoader(dataset, { ...args, augment: args });
+  const loader = createLoader({ ...args, augment: args });
   const { batches } = loader;
   const schedule = createSchedule(args, { images, batches, classes: model.nc });
   const gains = { box: args.box, cls: args.cls, dfl: args.dfl };
@@ -197,6 +199,12 @@ function checkArgs({ epochs, batch, imgsz }: TrainArgs): void {
 
 function checkResume(progress: Progress, images: number): Progress {
   const { args, epoch } = progress;
+  const missing = Object.keys(defaultTrainArgs).find((name) => !(name in args));
+  if (missing !== undefined) {
+    throw new UserError(
+      `resume: expected a checkpoint of this version, got one without ${missing} (start a new training with pretrained=)`,
+    );
+  }
   if (epoch >= args.epochs) {
     throw new UserError(
       `resume: this training has finished its ${args.epochs} epochs (start a new one with model=...)`,
