@@ -1,0 +1,9 @@
+// @orepa/tensor/wasm: the WebAssembly kernels, for benchmarks and for the device to come.
+export { type Definition, define, type Exports, type FunctionBuilder, instantiate, integers } from "./assembler.ts";
+export type { Launch } from "./launch.ts";
+export { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
+export { runMatmul } from "./run-matmul.ts";
+export { runPointwise } from "./run-pointwise.ts";
+export { Session } from "./session.ts";
+export { f32x4, type Local, load, op, type Value } from "./values.ts";
+export { WebAssembly } from "./web-assembly.ts";

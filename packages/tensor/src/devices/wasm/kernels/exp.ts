@@ -1,0 +1,86 @@
+// exp, sigmoid and silu on four lanes. exp(x) = 2^n exp(t), n = round(x / ln 2), t = x - n ln 2 in [-0.35, 0.35]:
+// exp(t) by a polynomial of degree 5 with coefficients of the Cephes library (expf), 2^n by its bits.
+import { define, type FunctionBuilder, integers } from "../assembler.ts";
+import { f32x4, i32x4, type Local, load, op, type Value } from "../values.ts";
+
+/** Largest relative error of `exp` on [-87, 87]. Beyond -87.3 it is 0, beyond 88.3 Infinity; NaN stays NaN. */
+export const EXP_ERROR = 1e-7;
+const LOWEST = -87.3;
+const HIGHEST = 88.3;
+// ln 2 in two parts: n * LN2_HIGH is exact, so the subtraction loses nothing.
+const LN2_HIGH = 0.693359375;
+const LN2_LOW = -2.1219444e-4;
+const POLYNOMIAL = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1];
+// 1.5 * 2^23: adding it rounds to a whole number, which then stands in the lowest bits.
+const ROUND = 12582912;
+const EXPONENT_BITS = 23;
+const ONE_BITS = 0x3f800000;
+
+type Vector = Value<"v128">;
+const add = (a: Vector, b: Vector) => op("f32x4.add", a, b);
+const sub = (a: Vector, b: Vector) => op("f32x4.sub", a, b);
+const mul = (a: Vector, b: Vector) => op("f32x4.mul", a, b);
+
+/** Emits exp for finite results: arguments saturate at -87.3 and 88.3. The constants are locals, set here, once. */
+function exponential(f: FunctionBuilder): (x: Vector) => Vector {
+  const constant = (x: Vector): Local<"v128"> => {
+    const local = f.local("v128");
+    f.set(local, x);
+    return local;
+  };
+  const [lowest, highest] = [constant(f32x4(LOWEST)), constant(f32x4(HIGHEST))];
+  const [log2e, high, low] = [constant(f32x4(Math.LOG2E)), constant(f32x4(LN2_HIGH)), constant(f32x4(LN2_LOW))];
+  const [round, one] = [constant(f32x4(ROUND)), constant(f32x4(1))];
+  const [first, ...others] = POLYNOMIAL.map((x) => constant(f32x4(x)));
+  const bias = constant(i32x4(ONE_BITS));
+  const [x, shifted, n, t] = f.locals("v128", 4);
+  return (argument) => {
+    // pmax(a, b) = a < b ? b : a, so with the argument first NaN stays.
+    f.set(x, op("f32x4.pmin", op("f32x4.pmax", argument, lowest), highest));
+    f.set(shifted, add(mul(x, log2e), round));
+    f.set(n, sub(shifted, round));
+    f.set(t, sub(sub(x, mul(n, high)), mul(n, low)));
+    const polynomial = others.reduce<Vector>((sum, c) => add(mul(sum, t), c), first!);
+    const power = op("i32x4.add", op("i32x4.shl", shifted, EXPONENT_BITS), bias);
+    return mul(add(add(mul(mul(polynomial, t), t), t), one), power);
+  };
+}
+
+/** y[i] = emit(x[i]) for `vectors` times four floats. */
+const unary = (prepare: (f: FunctionBuilder) => (x: Local<"v128">) => Vector) =>
+  define(integers("x", "y", "vectors"), (f, { x, y, vectors }) => {
+    const emit = prepare(f);
+    const value = f.local("v128");
+    f.countdown(vectors, () => {
+      f.set(value, load("v128.load", x));
+      f.store("v128.store", y, emit(value));
+      f.increase(x, 16);
+      f.increase(y, 16);
+    });
+  });
+
+/** exp(x) within `EXP_ERROR`. */
+export const exp = unary((f) => {
+  const finite = exponential(f);
+  const result = f.local("v128");
+  return (x) => {
+    f.set(result, finite(x));
+    const overflow = op("v128.and", op("f32x4.gt", x, f32x4(HIGHEST)), f32x4(Number.POSITIVE_INFINITY));
+    return add(op("v128.andnot", result, op("f32x4.lt", x, f32x4(LOWEST))), overflow);
+  };
+});
+
+const denominator = (f: FunctionBuilder) => {
+  const finite = exponential(f);
+  return (x: Vector) => add(f32x4(1), finite(op("f32x4.neg", x)));
+};
+/** 1 / (1 + exp(-x)). */
+export const sigmoid = unary((f) => {
+  const below = denominator(f);
+  return (x) => op("f32x4.div", f32x4(1), below(x));
+});
+/** x / (1 + exp(-x)). */
+export const silu = unary((f) => {
+  const below = denominator(f);
+  return (x) => op("f32x4.div", x, below(x));
+});

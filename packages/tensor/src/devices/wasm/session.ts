@@ -1,0 +1,60 @@
+// One memory with every kernel over it, and a bump allocator: what a launch needs.
+import { OpError } from "../../errors.ts";
+import { type Exports, instantiate } from "./assembler.ts";
+import { conv } from "./kernels/conv.ts";
+import { convWeight } from "./kernels/conv-weight.ts";
+import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
+import { exp, sigmoid, silu } from "./kernels/exp.ts";
+import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
+import { WebAssembly } from "./web-assembly.ts";
+
+const definitions = {
+  ...{ conv, convWeight, depthwise, depthwiseWeight, exp, sigmoid, silu },
+  ...{ naiveConv, naiveConvInput, naiveConvWeight },
+};
+const PAGE = 65536;
+/** Places start on a cache line. */
+const LINE = 64;
+
+export class Session {
+  readonly kernels: Exports<typeof definitions>;
+  /** The memory as floats and as integers: index = byte address / 4. */
+  readonly floats: Float32Array;
+  readonly integers: Int32Array;
+  #top = LINE;
+
+  /** The memory does not grow: engines reserve addresses only, so give it the most that may be needed. */
+  constructor({ bytes, shared = false }: { bytes: number; shared?: boolean }) {
+    const pages = Math.ceil(bytes / PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+    this.kernels = instantiate(definitions, memory);
+    this.floats = new Float32Array(memory.buffer);
+    this.integers = new Int32Array(memory.buffer);
+  }
+  /** The byte address of `floats` zeros. @throws OpError if the memory is full. */
+  allocate(floats: number): number {
+    const at = this.#top;
+    const end = at + Math.ceil((4 * floats) / LINE) * LINE;
+    if (end > 4 * this.floats.length)
+      throw new OpError("wasm memory", `at most ${4 * this.floats.length} bytes`, `${end}`, "make a larger session");
+    this.#top = end;
+    this.floats.fill(0, at / 4, end / 4);
+    return at;
+  }
+  /** The address of a copy of the values. */
+  place(values: Float32Array): number {
+    const at = this.allocate(values.length);
+    this.floats.set(values, at / 4);
+    return at;
+  }
+  /** The address of a table of integers. */
+  table(values: readonly number[]): number {
+    const at = this.allocate(values.length);
+    this.integers.set(values, at / 4);
+    return at;
+  }
+  /** Forgets every place given out; the launches that hold one must not run again. */
+  reset(): void {
+    this.#top = LINE;
+  }
+}
