@@ -37,7 +37,7 @@ test("training on the digits fills the run folder, and what it writes can be val
   const output = await succeed("train", ...TINY, "epochs=2", "json");
   expect(output).toContain("model.1: OREPA 8->8 3x3 s2");
   expect(output).toMatch(/tiny summary: \d+ layers, [\d,]+ parameters/);
-  expect(output).toMatch(/optimizer: AdamW\(lr=0\.002, momentum=0\.937\) with parameter groups/);
+  expect(output).toMatch(/optimizer: AdamW\(lr=0\.004, momentum=0\.937\) with parameter groups/);
   expect(output).toMatch(/^ +1\/2 .*\n +2\/2 /m);
   expect(output).toMatch(/largest deviation \d/);
   expect(output).toMatch(/Speed: .*ms inference/);
