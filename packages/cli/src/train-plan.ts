@@ -69,10 +69,13 @@ async function planNew({ settings, given }: Command, io: Io): Promise<TrainPlan>
   return { settings: used, architecture, names, folder, start, resume: null };
 }
 
-/** The defaults of the digits that were not overruled; the rate belongs to the optimizer. */
+/** Defaults of the digits that suit their optimizer alone. */
+const OF_THE_OPTIMIZER = ["lr0", "warmup_epochs"];
+
+/** The defaults of the digits that were not overruled. */
 function digitDefaults(given: ReadonlySet<ArgumentName>): Partial<Settings> {
   const kept = Object.entries(DIGIT_DEFAULTS).filter(
-    ([name]) => !given.has(name as ArgumentName) && !(name === "lr0" && given.has("optimizer")),
+    ([name]) => !given.has(name as ArgumentName) && !(OF_THE_OPTIMIZER.includes(name) && given.has("optimizer")),
   );
   return Object.fromEntries(kept);
 }
