@@ -148,6 +148,7 @@ describe("the convolution tile", () => {
   });
   it("runs blocks of pixels that do not divide the image", () => {
     check("conv2d", { x: [1, 4, 37, 41], w: [8, 4, 1, 1] });
+    check("conv2d", { x: [1, 1024, 577, 1], w: [1, 1024, 1, 1] }); // 12 blocks of 48 and one pixel
     check("convWeight", { x: [1, 64, 90, 33], w: [4, 64, 1, 1] });
   });
 });
