@@ -50,7 +50,8 @@ export function topk(x: Tensor, k: number, dim = -1): { values: Tensor; indices:
 export const argmax = (x: Tensor, dim = -1): Tensor => select(argsort(x, dim, { descending: true }), dim, 0);
 
 /**
- * Runs a TypeScript function on concrete tensors in the middle of a program. No gradient flows through it.
+ * Runs a TypeScript function on concrete tensors in the middle of a program. No gradient flows through it. The inputs are
+ * its own during the call only (their memory is used again): copy what is to be kept.
  * @throws OpError if the function returns other shapes or dtypes than declared.
  */
 export const hostCall = (
