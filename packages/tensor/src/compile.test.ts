@@ -1,15 +1,18 @@
 import { expect, test } from "vitest";
 import { trace } from "./compile.ts";
+import { ArrayPool } from "./devices/cpu/pool.ts";
 import {
   add,
   compile,
   concat,
   conv2d,
   exp,
+  fromData,
   full,
   hostCall,
   mul,
   neg,
+  slice,
   split,
   sum,
   type Tensor,
@@ -126,4 +129,35 @@ test("hostCall runs TypeScript inside a program and checks what it returns", asy
   expect(() => hostCall([x], () => [x], [{ shape: [1], dtype: "float32" }])).toThrow(
     "hostCall: expected the declared outputs [1] float32",
   );
+});
+
+test("memory is used again within a program, never that of results or Variables", async () => {
+  const last = new Variable(full([4], 0));
+  const f = compile((a: Tensor) => {
+    const y = exp(mul(exp(neg(a)), 2));
+    last.assign(mul(y, 3));
+    // A view of a value that is dead otherwise.
+    return { y, part: slice(mul(y, 5), 0, 1, 3) };
+  });
+  const run = async (value: number) => {
+    const out = await f(full([4], value));
+    return { ...out, variable: last.value };
+  };
+  const first = await run(0);
+  const shown = Object.values(first).map(String);
+  await run(1);
+  await run(2);
+  expect(Object.values(first).map(String)).toEqual(shown);
+});
+
+test("the pool of the cpu device gives memory out again when its last value has died", () => {
+  const pool = new ArrayPool();
+  const value = fromData(pool.allocate("float32", 6), [6]);
+  const view = fromData(value.view.data, [2, 3]);
+  for (const t of [value, view]) pool.retain(t);
+  pool.release(value);
+  expect(pool.allocate("float32", 6)).not.toBe(value.view.data);
+  pool.release(view);
+  expect(pool.allocate("float64", 6)).not.toBe(value.view.data);
+  expect(pool.allocate("float32", 6)).toBe(value.view.data);
 });
