@@ -1,7 +1,7 @@
 // One layer's forward pass, input gradient and weight gradient: the cpu device's kernels, the plain WebAssembly loop and
 // the fast WebAssembly kernels, checked for equality on dyadic data and then timed in turns.
 import { bind, type ConvParams, fromData, sizeOf, type Tensor } from "@orepa/tensor";
-import { type Launch, runConv, runConvInput, runConvWeight, type Session } from "@orepa/tensor/wasm";
+import { type Launch, type Runtime, runConv, runConvInput, runConvWeight } from "@orepa/tensor/wasm";
 import { type Layer, layerName } from "./layers.ts";
 import { LIMIT_FLOP, runLimit } from "./limit.ts";
 import { medians } from "./time.ts";
@@ -56,10 +56,10 @@ function cpu(pass: Pass, { params, tensors: { x, w, y } }: ReturnType<typeof pro
 }
 
 /** A launch with its operands in place, checked against the cpu. @throws Error at the first element that differs. */
-function checked(session: Session, pass: Pass, p: ReturnType<typeof problem>, naive: boolean, name: string): Launch {
+function checked(runtime: Runtime, pass: Pass, p: ReturnType<typeof problem>, naive: boolean, name: string): Launch {
   const { x, w, y } = p.tensors;
   const [a, b] = { forward: [x, w], input: [y, w], weight: [x, y] }[pass] as [Tensor, Tensor];
-  const launch = launches[pass](session, p.g, { naive });
+  const launch = launches[pass](runtime, p.g, { naive });
   launch.write(a.toTypedArray() as Float32Array, b.toTypedArray() as Float32Array); // made of Float32Arrays
   launch.run();
   const expected = cpu(pass, p)().toTypedArray();
@@ -73,7 +73,7 @@ function checked(session: Session, pass: Pass, p: ReturnType<typeof problem>, na
 
 /** Measures one layer at a picture's side. The plain loop takes one image, the others the whole batch. */
 export function benchLayer(
-  session: Session,
+  runtime: Runtime,
   layer: Layer,
   options: { image: number; batch: number; rounds: number },
 ): Row[] {
@@ -82,9 +82,9 @@ export function benchLayer(
   const [whole, single] = [problem(layer, side, options.batch), problem(layer, side, 1)];
   const passes: Pass[] = layer.first ? ["forward", "weight"] : ["forward", "input", "weight"];
   return passes.map((pass) => {
-    session.reset();
-    const naive = checked(session, pass, single, true, name);
-    const fast = checked(session, pass, whole, false, name);
+    runtime.reset();
+    const naive = checked(runtime, pass, single, true, name);
+    const fast = checked(runtime, pass, whole, false, name);
     const times = medians({ cpu: cpu(pass, whole), naive: naive.run, fast: fast.run, limit: runLimit }, options.rounds);
     const rate = (gflop: number, ms: number) => (gflop / ms) * 1e3;
     return {

@@ -1,6 +1,6 @@
 // pnpm bench [--image 320] [--batch 8] [--rounds 5]: the ladder of kernels as a table, then the same as one line of JSON.
 import { parseArgs } from "node:util";
-import { Session } from "@orepa/tensor/wasm";
+import { Runtime } from "@orepa/tensor/wasm";
 import { benchLayer, type Row } from "./conv.ts";
 import { layers } from "./layers.ts";
 import { machine } from "./machine.ts";
@@ -21,14 +21,14 @@ console.log(`${before.cpu}, ${before.cores} cores, node ${before.node}, load ave
 console.log(
   `one thread, ${options.image} px, batch ${options.batch} (naive: batch 1), median of ${options.rounds}; GFLOP/s:`,
 );
-const session = new Session({ bytes: MEMORY });
+const runtime = new Runtime({ bytes: MEMORY });
 print(["layer", "pass", "kernel", "GFLOP", "cpu", "naive", "fast", "limit", "of limit", "x cpu"]);
 const rows = layers.flatMap((layer) => {
-  const measured = benchLayer(session, layer, options);
+  const measured = benchLayer(runtime, layer, options);
   for (const row of measured) print(cells(row));
   return measured;
 });
-const pointwise = benchPointwise(session, options.rounds);
+const pointwise = benchPointwise(runtime, options.rounds);
 console.log("millions of elements a second:");
 for (const { name, cpu, fast } of pointwise)
   console.log(`${name.padEnd(8)} cpu ${cpu.toFixed(0)}, wasm ${fast.toFixed(0)}, ${(fast / cpu).toFixed(1)}x`);

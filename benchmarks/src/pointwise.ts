@@ -1,6 +1,6 @@
 // exp, sigmoid and silu of one feature map: the cpu device's kernels and the WebAssembly polynomial.
 import { exp, fromData, sigmoid, silu, type Tensor } from "@orepa/tensor";
-import { runPointwise, type Session } from "@orepa/tensor/wasm";
+import { type Runtime, runPointwise } from "@orepa/tensor/wasm";
 import { medians } from "./time.ts";
 
 export interface PointwiseRow {
@@ -15,13 +15,13 @@ const TOLERANCE = 1e-7 + 4 * 2 ** -24;
 const ops = { exp, sigmoid, silu } as const;
 
 /** @throws Error if a result is further from the cpu's than `TOLERANCE`, relatively. */
-export function benchPointwise(session: Session, rounds: number): PointwiseRow[] {
+export function benchPointwise(runtime: Runtime, rounds: number): PointwiseRow[] {
   const values = new Float32Array(SIZE).map((_, i) => (16 * i) / SIZE - 8);
   const x: Tensor = fromData(values, [SIZE]);
   return (Object.keys(ops) as (keyof typeof ops)[]).map((name) => {
     const fast = () => {
-      session.reset();
-      return runPointwise(session, name, values);
+      runtime.reset();
+      return runPointwise(runtime, name, values);
     };
     const expected = ops[name](x).toTypedArray();
     const wrong = fast().findIndex((y, i) => Math.abs(y - expected[i]!) > TOLERANCE * Math.abs(expected[i]!));

@@ -4,6 +4,6 @@ export type { Launch } from "./launch.ts";
 export { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
 export { runMatmul } from "./run-matmul.ts";
 export { runPointwise } from "./run-pointwise.ts";
-export { Session } from "./session.ts";
+export { Runtime } from "./runtime.ts";
 export { f32x4, type Local, load, op, type Value } from "./values.ts";
 export { WebAssembly } from "./web-assembly.ts";

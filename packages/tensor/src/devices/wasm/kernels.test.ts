@@ -8,9 +8,9 @@ import { isProblem } from "../../primitives/problem.ts";
 import { type Launch, runOnce } from "./launch.ts";
 import { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
 import { runMatmul } from "./run-matmul.ts";
-import { Session } from "./session.ts";
+import { Runtime } from "./runtime.ts";
 
-const session = new Session({ bytes: 2 ** 24 });
+const runtime = new Runtime({ bytes: 2 ** 24 });
 let state = 1;
 const random = () => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -49,8 +49,8 @@ function check(kind: Kind, c: Case, options?: ConvOptions): Launch["path"] {
   const sizes = { x: size(c.x), w: size(c.w), y: size(convOutputShape(g)) };
   const [a, b] = operands.map((name) => dyadic(sizes[name])) as [Float32Array, Float32Array];
   const [got, expected] = [new Float32Array(sizes[result]).fill(-1), new Float32Array(sizes[result])];
-  session.reset();
-  const prepared = launch(session, g, options);
+  runtime.reset();
+  const prepared = launch(runtime, g, options);
   runOnce(prepared, a, b, got);
   prepared.run(); // a second run starts anew
   prepared.read(got);
@@ -125,13 +125,13 @@ describe("the convolution tile", () => {
     const g = geometry({ x: [2, 6, 9, 8], w: [8, 6, 3, 3], padding: [1, 1] });
     const [x, w] = [dyadic(2 * 6 * 72), dyadic(8 * 54)];
     const [got, expected] = [new Float32Array(2 * 8 * 72), new Float32Array(2 * 8 * 72)];
-    session.reset();
-    const first = session.allocate(0) / 4;
+    runtime.reset();
+    const first = runtime.allocate(0) / 4;
     const PIXEL = 20;
-    const launch = runConv(session, g, { pixelStride: PIXEL });
+    const launch = runConv(runtime, g, { pixelStride: PIXEL });
     launch.write(x, w);
     for (let pixel = 0; pixel < 2 * 11 * 10; pixel++)
-      session.floats.fill(3, first + pixel * PIXEL + 6, first + (pixel + 1) * PIXEL);
+      runtime.floats.fill(3, first + pixel * PIXEL + 6, first + (pixel + 1) * PIXEL);
     launch.run();
     launch.read(got);
     conv2d(x, w, expected, g);
@@ -141,8 +141,8 @@ describe("the convolution tile", () => {
     const g = geometry({ x: [2, 4, 5, 5], w: [6, 4 / groups, 3, 3], padding: [1, 1], groups });
     const [x, w, bias] = [dyadic(200), dyadic((6 * 36) / groups), dyadic(6)];
     const [got, expected] = [new Float32Array(300), new Float32Array(300).map((_, k) => bias[Math.floor(k / 25) % 6]!)];
-    session.reset();
-    runOnce(runConv(session, g, { bias }), x, w, got);
+    runtime.reset();
+    runOnce(runConv(runtime, g, { bias }), x, w, got);
     conv2d(x, w, expected, g);
     expect(got).toEqual(expected);
   });
@@ -167,22 +167,22 @@ describe("matmul", () => {
     (g) => {
       const [a, b] = [dyadic(g.batch * g.M * g.K), dyadic(g.batch * g.K * g.N)];
       const [got, expected] = [new Float32Array(g.batch * g.M * g.N), new Float32Array(g.batch * g.M * g.N)];
-      session.reset();
-      runOnce(runMatmul(session, g), a, b, got);
+      runtime.reset();
+      runOnce(runMatmul(runtime, g), a, b, got);
       matmul(a, b, expected, g);
       expect(got).toEqual(expected);
     },
   );
 });
 
-describe("a session", () => {
+describe("a runtime", () => {
   it("says when its memory is full", () => {
-    const small = new Session({ bytes: 65536 });
+    const small = new Runtime({ bytes: 65536 });
     expect(() => small.allocate(20000)).toThrow(OpError);
     expect(() => small.allocate(20000)).toThrow("wasm memory: expected at most 65536 bytes, got 80064");
   });
   it("runs over shared memory as well", () => {
-    const shared = new Session({ bytes: 65536, shared: true });
+    const shared = new Runtime({ bytes: 65536, shared: true });
     const g: MatmulGeometry = { batch: 1, M: 2, K: 2, N: 2 };
     const out = new Float32Array(4);
     runOnce(runMatmul(shared, g), new Float32Array([1, 2, 3, 4]), new Float32Array([1, 0, 0, 1]), out);

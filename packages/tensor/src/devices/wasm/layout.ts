@@ -3,7 +3,7 @@
 import type { Pair } from "../../primitives/conv/geometry.ts";
 import { padTo } from "../../primitives/matmul/panels.ts";
 import { TILE_CHANNELS } from "./kernels/conv.ts";
-import type { Session } from "./session.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Channels come in whole vectors of four. */
 export const LANES = 4;
@@ -34,12 +34,12 @@ interface MapSize {
 }
 
 /** Memory for a feature map, all zeros. */
-export function featureMap(session: Session, size: MapSize): FeatureMap {
+export function featureMap(runtime: Runtime, size: MapSize): FeatureMap {
   const { N, C, H, W, border = [0, 0], lanes = LANES, pixelStride = 0 } = size;
   const pixel = 4 * Math.max(padTo(C, lanes), pixelStride);
   const row = pixel * (W + 2 * border[1]);
   const image = row * (H + 2 * border[0]);
-  return { N, C, H, W, border, at: session.allocate((N * image) / 4), pixel, row, image };
+  return { N, C, H, W, border, at: runtime.allocate((N * image) / 4), pixel, row, image };
 }
 
 /** Index, in floats, of pixel (i, j) of image n; negative coordinates lie in the border. */
@@ -47,13 +47,13 @@ export const pixelIndex = (m: FeatureMap, n: number, i: number, j: number): numb
   (m.at + n * m.image + (i + m.border[0]) * m.row + (j + m.border[1]) * m.pixel) / 4;
 
 /** NCHW values into the map. */
-export function writeMap({ floats }: Session, m: FeatureMap, values: Float32Array): void {
+export function writeMap({ floats }: Runtime, m: FeatureMap, values: Float32Array): void {
   eachPixel(m, (inside, plane) => {
     for (let c = 0; c < m.C; c++) floats[inside + c] = values[plane + c * m.H * m.W]!;
   });
 }
 /** The map as NCHW values. */
-export function readMap({ floats }: Session, m: FeatureMap, values: Float32Array): void {
+export function readMap({ floats }: Runtime, m: FeatureMap, values: Float32Array): void {
   eachPixel(m, (inside, plane) => {
     for (let c = 0; c < m.C; c++) values[plane + c * m.H * m.W] = floats[inside + c]!;
   });
@@ -75,10 +75,10 @@ export interface Panels {
   readonly count: number;
 }
 /** Memory for panels, all zeros. */
-export function panels(session: Session, depth: number, columns: number, head: 0 | 1): Panels {
+export function panels(runtime: Runtime, depth: number, columns: number, head: 0 | 1): Panels {
   const count = Math.ceil(columns / TILE_CHANNELS);
   const floats = (head + depth) * TILE_CHANNELS;
-  return { at: session.allocate(count * floats), depth, columns, head, step: 4 * floats, count };
+  return { at: runtime.allocate(count * floats), depth, columns, head, step: 4 * floats, count };
 }
 /** Index, in floats, of row k and one column; row -1 is the head. */
 export const panelIndex = (p: Panels, k: number, column: number): number =>

@@ -2,13 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { EXP_ERROR } from "./kernels/exp.ts";
 import { runPointwise } from "./run-pointwise.ts";
-import { Session } from "./session.ts";
+import { Runtime } from "./runtime.ts";
 
-const session = new Session({ bytes: 2 ** 25 });
+const runtime = new Runtime({ bytes: 2 ** 25 });
 const EPSILON = 2 ** -24; // of one float32 rounding
 const run = (name: "exp" | "sigmoid" | "silu", values: ArrayLike<number>) => {
-  session.reset();
-  return runPointwise(session, name, Float32Array.from(values));
+  runtime.reset();
+  return runPointwise(runtime, name, Float32Array.from(values));
 };
 /** `count` floats evenly from -limit to limit. */
 const range = (limit: number, count = 2 ** 20 + 1) =>

@@ -2,7 +2,7 @@
 import { padTo } from "../../primitives/matmul/panels.ts";
 import { TILE_CHANNELS, TILE_PIXELS } from "./kernels/conv.ts";
 import { type FeatureMap, LANES, type Panels, panelIndex, panels, pixelIndex } from "./layout.ts";
-import type { Session } from "./session.ts";
+import type { Runtime } from "./runtime.ts";
 import type { Axis } from "./windows.ts";
 
 /** Source bytes that a block of pixels may touch: they stay in the second-level cache while all panels pass. */
@@ -27,15 +27,15 @@ export interface Product {
 
 /** target[to] = bias + the sum over the window at `from` of source * weights; the target's channels are padded to 8. */
 export function product(
-  session: Session,
+  runtime: Runtime,
   source: FeatureMap,
   target: FeatureMap,
   window: readonly [Axis, Axis],
 ): Product {
-  const { kernels, floats } = session;
+  const { kernels, floats } = runtime;
   const [rows, columns] = window;
   const channels = padTo(source.C, LANES);
-  const weights = panels(session, rows.taps.length * columns.taps.length * channels, target.C, 1);
+  const weights = panels(runtime, rows.taps.length * columns.taps.length * channels, target.C, 1);
   const { taps, run, tapGap } = runsOf(source, columns);
   const rowGap = rows.step * source.row - taps * (4 * run + tapGap);
 
@@ -43,8 +43,8 @@ export function product(
   const offset = (map: FeatureMap, i: number, j: number) => 4 * pixelIndex(map, 0, i, j) - map.at;
   const pixels = Math.max(pairs.length, TILE_PIXELS);
   const padded = Array.from({ length: pixels }, (_, p) => pairs[Math.min(p, pairs.length - 1)]!);
-  const inOffsets = session.table(padded.map(({ i, j }) => offset(source, i.from, j.from)));
-  const outOffsets = session.table(padded.map(({ i, j }) => offset(target, i.to, j.to)));
+  const inOffsets = runtime.table(padded.map(({ i, j }) => offset(source, i.from, j.from)));
+  const outOffsets = runtime.table(padded.map(({ i, j }) => offset(target, i.to, j.to)));
 
   const bytesPerPixel = Math.max(1, (source.H * source.W) / pairs.length) * source.pixel;
   const most = Math.max(LEAST_BLOCK, Math.min(LARGEST_BLOCK, Math.round(BLOCK_BYTES / bytesPerPixel)));

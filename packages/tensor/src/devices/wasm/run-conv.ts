@@ -9,7 +9,7 @@ import { featureMap, panelIndex, panels, pixelIndex, readMap, writeMap } from ".
 import { product, runsOf } from "./product.ts";
 import { runDepthwise, runDepthwiseWeight } from "./run-depthwise.ts";
 import { naiveLaunch } from "./run-naive.ts";
-import type { Session } from "./session.ts";
+import type { Runtime } from "./runtime.ts";
 import { borderOf, forwardWindow, phaseWindows } from "./windows.ts";
 
 /** Cache for the rows of x and ct that all tiles of the weight gradient read. */
@@ -28,61 +28,61 @@ export interface ConvOptions {
 }
 
 /** y = conv(x, w): write(x, w), read(y). */
-export function runConv(session: Session, g: ConvGeometry, options: ConvOptions = {}): Launch {
+export function runConv(runtime: Runtime, g: ConvGeometry, options: ConvOptions = {}): Launch {
   const { naive = false, bias, pixelStride } = options;
-  if (!naive && isDepthwise(g) && g.N > 0 && !bias) return runDepthwise(session, g);
-  if (naive || !isDense(g)) return naiveLaunch(session, g, "conv", bias);
+  if (!naive && isDepthwise(g) && g.N > 0 && !bias) return runDepthwise(runtime, g);
+  if (naive || !isDense(g)) return naiveLaunch(runtime, g, "conv", bias);
   const window = forwardWindow(g);
   const border = [borderOf([window[0]], g.H), borderOf([window[1]], g.W)] as const;
-  const x = featureMap(session, { N: g.N, C: g.C, H: g.H, W: g.W, border, pixelStride });
-  const y = featureMap(session, { N: g.N, C: g.O, H: g.Ho, W: g.Wo, lanes: TILE_CHANNELS });
-  const { pack, run } = product(session, x, y, window);
+  const x = featureMap(runtime, { N: g.N, C: g.C, H: g.H, W: g.W, border, pixelStride });
+  const y = featureMap(runtime, { N: g.N, C: g.O, H: g.Ho, W: g.Wo, lanes: TILE_CHANNELS });
+  const { pack, run } = product(runtime, x, y, window);
   return {
     path: "tile",
     write: (values, w) => {
-      writeMap(session, x, values);
+      writeMap(runtime, x, values);
       pack((o, c, u, v) => w[((o * g.C + c) * g.kh + u) * g.kw + v]!, bias);
     },
     run,
-    read: (result) => readMap(session, y, result),
+    read: (result) => readMap(runtime, y, result),
   };
 }
 
 /** x = the adjoint of the convolution in x: write(ct, w), read(x). */
-export function runConvInput(session: Session, g: ConvGeometry, { naive = false }: ConvOptions = {}): Launch {
+export function runConvInput(runtime: Runtime, g: ConvGeometry, { naive = false }: ConvOptions = {}): Launch {
   const unstrided = g.stride[0] === 1 && g.stride[1] === 1;
-  if (!naive && isDepthwise(g) && g.N > 0 && unstrided) return runDepthwise(session, g, { adjoint: true });
-  if (naive || !isDense(g)) return naiveLaunch(session, g, "convInput");
+  if (!naive && isDepthwise(g) && g.N > 0 && unstrided) return runDepthwise(runtime, g, { adjoint: true });
+  if (naive || !isDense(g)) return naiveLaunch(runtime, g, "convInput");
   const windows = phaseWindows(g);
   const axes = (axis: 0 | 1) => windows.map((window) => window[axis]);
   const border = [borderOf(axes(0), g.Ho), borderOf(axes(1), g.Wo)] as const;
-  const ct = featureMap(session, { N: g.N, C: g.O, H: g.Ho, W: g.Wo, border });
-  const x = featureMap(session, { N: g.N, C: g.C, H: g.H, W: g.W, lanes: TILE_CHANNELS });
-  const phases = windows.map((window) => product(session, ct, x, window));
+  const ct = featureMap(runtime, { N: g.N, C: g.O, H: g.Ho, W: g.Wo, border });
+  const x = featureMap(runtime, { N: g.N, C: g.C, H: g.H, W: g.W, lanes: TILE_CHANNELS });
+  const phases = windows.map((window) => product(runtime, ct, x, window));
   return {
     path: "tile",
     write: (values, w) => {
-      writeMap(session, ct, values);
+      writeMap(runtime, ct, values);
       for (const { pack } of phases) pack((c, o, u, v) => w[((o * g.C + c) * g.kh + u) * g.kw + v]!);
     },
     run: () => {
       for (const { run } of phases) run();
     },
-    read: (result) => readMap(session, x, result),
+    read: (result) => readMap(runtime, x, result),
   };
 }
 
 /** w = the adjoint of the convolution in w: write(x, ct), read(w). */
-export function runConvWeight(session: Session, g: ConvGeometry, { naive = false }: ConvOptions = {}): Launch {
-  if (!naive && isDepthwise(g) && g.N > 0) return runDepthwiseWeight(session, g);
-  if (naive || !isDense(g)) return naiveLaunch(session, g, "convWeight");
-  const { kernels, floats } = session;
+export function runConvWeight(runtime: Runtime, g: ConvGeometry, { naive = false }: ConvOptions = {}): Launch {
+  if (!naive && isDepthwise(g) && g.N > 0) return runDepthwiseWeight(runtime, g);
+  if (naive || !isDense(g)) return naiveLaunch(runtime, g, "convWeight");
+  const { kernels, floats } = runtime;
   const [rows, columns] = forwardWindow(g);
   const border = [borderOf([rows], g.H), borderOf([columns], g.W)] as const;
-  const x = featureMap(session, { N: g.N, C: g.C, H: g.H, W: g.W, border });
-  const ct = featureMap(session, { N: g.N, C: g.O, H: g.Ho, W: g.Wo, lanes: TILE_CHANNELS });
+  const x = featureMap(runtime, { N: g.N, C: g.C, H: g.H, W: g.W, border });
+  const ct = featureMap(runtime, { N: g.N, C: g.O, H: g.Ho, W: g.Wo, lanes: TILE_CHANNELS });
   const channels = padTo(g.C, TILE_RUN);
-  const dw = panels(session, g.kh * g.kw * channels, g.O, 0);
+  const dw = panels(runtime, g.kh * g.kw * channels, g.O, 0);
   const { taps, run } = runsOf(x, columns);
   const [xRow, xPixel] = [g.stride[0] * x.row, g.stride[1] * x.pixel];
   const block = Math.max(1, Math.floor(BLOCK_BYTES / (xRow + ct.row)));
@@ -104,8 +104,8 @@ export function runConvWeight(session: Session, g: ConvGeometry, { naive = false
   return {
     path: "tile",
     write: (values, cotangent) => {
-      writeMap(session, x, values);
-      writeMap(session, ct, cotangent);
+      writeMap(runtime, x, values);
+      writeMap(runtime, ct, cotangent);
     },
     run: () => {
       floats.fill(0, dw.at / 4, (dw.at + dw.count * dw.step) / 4);

@@ -3,7 +3,7 @@
 import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
 import type { Launch } from "./launch.ts";
 import { type FeatureMap, featureMap, LANES, pixelIndex, readMap, writeMap } from "./layout.ts";
-import type { Session } from "./session.ts";
+import type { Runtime } from "./runtime.ts";
 import { type Axis, borderOf, forwardWindow, phaseWindows } from "./windows.ts";
 
 const TAPS = 9;
@@ -35,8 +35,8 @@ const borders = ([rows, columns]: readonly [Axis, Axis], H: number, W: number) =
   [borderOf([rows], H), borderOf([columns], W)] as const;
 
 /** y = conv(x, w), or x = its adjoint for a stride of 1: write(source, w), read(target). */
-export function runDepthwise(session: Session, g: ConvGeometry, { adjoint = false } = {}): Launch {
-  const { kernels, floats } = session;
+export function runDepthwise(runtime: Runtime, g: ConvGeometry, { adjoint = false } = {}): Launch {
+  const { kernels, floats } = runtime;
   const { N, C, H, W, Ho, Wo } = g;
   const window = adjoint ? phaseWindows(g)[0]! : forwardWindow(g);
   const [from, to] = adjoint
@@ -48,15 +48,15 @@ export function runDepthwise(session: Session, g: ConvGeometry, { adjoint = fals
         { H, W },
         { H: Ho, W: Wo },
       ];
-  const x = featureMap(session, { N, C, ...from, border: borders(window, from.H, from.W) });
-  const y = featureMap(session, { N, C, ...to });
+  const x = featureMap(runtime, { N, C, ...from, border: borders(window, from.H, from.W) });
+  const y = featureMap(runtime, { N, C, ...to });
   const vectors = Math.ceil(C / LANES);
-  const weights = session.allocate(vectors * TAPS * LANES);
+  const weights = runtime.allocate(vectors * TAPS * LANES);
   const { calls, xRow, xPixel, right, down } = plan(x, window);
   return {
     path: "depthwise",
     write: (values, w) => {
-      writeMap(session, x, values);
+      writeMap(runtime, x, values);
       for (let c = 0; c < C; c++)
         for (const [i, u] of window[0].taps.entries())
           for (const [j, v] of window[1].taps.entries())
@@ -79,25 +79,25 @@ export function runDepthwise(session: Session, g: ConvGeometry, { adjoint = fals
           down,
         });
     },
-    read: (result) => readMap(session, y, result),
+    read: (result) => readMap(runtime, y, result),
   };
 }
 
 /** w = the adjoint of the convolution in w: write(x, ct), read(w). */
-export function runDepthwiseWeight(session: Session, g: ConvGeometry): Launch {
-  const { kernels, floats } = session;
+export function runDepthwiseWeight(runtime: Runtime, g: ConvGeometry): Launch {
+  const { kernels, floats } = runtime;
   const { N, C, H, W, Ho, Wo } = g;
   const window = forwardWindow(g);
-  const x = featureMap(session, { N, C, H, W, border: borders(window, H, W) });
-  const ct = featureMap(session, { N, C, H: Ho, W: Wo });
+  const x = featureMap(runtime, { N, C, H, W, border: borders(window, H, W) });
+  const ct = featureMap(runtime, { N, C, H: Ho, W: Wo });
   const vectors = Math.ceil(C / LANES);
-  const dw = session.allocate(vectors * TAPS * LANES);
+  const dw = runtime.allocate(vectors * TAPS * LANES);
   const { calls, xRow, xPixel, right, down } = plan(x, window);
   return {
     path: "depthwise",
     write: (values, cotangent) => {
-      writeMap(session, x, values);
-      writeMap(session, ct, cotangent);
+      writeMap(runtime, x, values);
+      writeMap(runtime, ct, cotangent);
     },
     run: () => {
       floats.fill(0, dw / 4, dw / 4 + vectors * TAPS * LANES);

@@ -5,19 +5,19 @@ import { TILE_CHANNELS } from "./kernels/conv.ts";
 import type { Launch } from "./launch.ts";
 import { featureMap, pixelIndex } from "./layout.ts";
 import { product } from "./product.ts";
-import type { Session } from "./session.ts";
+import type { Runtime } from "./runtime.ts";
 import type { Axis } from "./windows.ts";
 
 /** out[t] = a[t] @ b[t]: write(a, b), read(out); shapes as in primitives/matmul/naive.ts, none of them empty. */
-export function runMatmul(session: Session, g: MatmulGeometry): Launch {
+export function runMatmul(runtime: Runtime, g: MatmulGeometry): Launch {
   const { batch, M, K, N, transposeA = false, transposeB = false } = g;
-  const { floats } = session;
+  const { floats } = runtime;
   const rows: Axis = { taps: [0], step: 1, places: Array.from({ length: M }, (_, i) => ({ from: i, to: i })) };
   const one: Axis = { taps: [0], step: 1, places: [{ from: 0, to: 0 }] };
   const products = Array.from({ length: batch }, () => {
-    const a = featureMap(session, { N: 1, C: K, H: M, W: 1 });
-    const out = featureMap(session, { N: 1, C: N, H: M, W: 1, lanes: TILE_CHANNELS });
-    return { a, out, ...product(session, a, out, [rows, one]) };
+    const a = featureMap(runtime, { N: 1, C: K, H: M, W: 1 });
+    const out = featureMap(runtime, { N: 1, C: N, H: M, W: 1, lanes: TILE_CHANNELS });
+    return { a, out, ...product(runtime, a, out, [rows, one]) };
   });
   return {
     path: "tile",

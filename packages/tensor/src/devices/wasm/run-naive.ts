@@ -2,22 +2,22 @@
 import { type ConvGeometry, convOutputShape } from "../../primitives/conv/geometry.ts";
 import { sizeOf } from "../../shape.ts";
 import type { Launch } from "./launch.ts";
-import type { Session } from "./session.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** One of the three convolutions of any geometry; `bias` [O] is for the forward one. */
 export function naiveLaunch(
-  session: Session,
+  runtime: Runtime,
   g: ConvGeometry,
   which: "conv" | "convInput" | "convWeight",
   bias?: Float32Array,
 ): Launch {
-  const { kernels, floats } = session;
+  const { kernels, floats } = runtime;
   const sizes = {
     x: g.N * g.C * g.H * g.W,
     w: (g.O * g.C * g.kh * g.kw) / g.groups,
     y: sizeOf(convOutputShape(g)),
   };
-  const at = { x: session.allocate(sizes.x), w: session.allocate(sizes.w), y: session.allocate(sizes.y) };
+  const at = { x: runtime.allocate(sizes.x), w: runtime.allocate(sizes.w), y: runtime.allocate(sizes.y) };
   const [first, second, sum] = (
     { conv: ["x", "w", "y"], convInput: ["y", "w", "x"], convWeight: ["x", "y", "w"] } as const
   )[which];

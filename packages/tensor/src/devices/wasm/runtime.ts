@@ -16,7 +16,7 @@ const PAGE = 65536;
 /** Places start on a cache line. */
 const LINE = 64;
 
-export class Session {
+export class Runtime {
   readonly kernels: Exports<typeof definitions>;
   /** The memory as floats and as integers: index = byte address / 4. */
   readonly floats: Float32Array;
@@ -36,7 +36,7 @@ export class Session {
     const at = this.#top;
     const end = at + Math.ceil((4 * floats) / LINE) * LINE;
     if (end > 4 * this.floats.length)
-      throw new OpError("wasm memory", `at most ${4 * this.floats.length} bytes`, `${end}`, "make a larger session");
+      throw new OpError("wasm memory", `at most ${4 * this.floats.length} bytes`, `${end}`, "make a larger runtime");
     this.#top = end;
     this.floats.fill(0, at / 4, end / 4);
     return at;
