@@ -1,3 +1,4 @@
+// The embedded digits: same seed same bytes, boxes where the ink is, train and val apart.
 import { expect, test } from "vitest";
 import { digitsDataset } from "./digits.ts";
 

@@ -1,3 +1,4 @@
+// Drawing boxes and labels on pictures, looked at pixel by pixel.
 import { createCanvas } from "@napi-rs/canvas";
 import { expect, test } from "vitest";
 import { barChart, lineCharts, matrixChart } from "./charts.ts";

@@ -1,3 +1,4 @@
+// Decoding and encoding pictures: colours, orientation, broken files.
 import { createCanvas } from "@napi-rs/canvas";
 import { describe, expect, test } from "vitest";
 import { encode, nodeCodec, rasterise, toCanvas } from "./image-codec.ts";

@@ -1,3 +1,4 @@
+// The words of the command line: values, ranges, nearest names, help.
 import { UserError } from "@orepa/yolo";
 import { describe, expect, test } from "vitest";
 import { ARGUMENTS, type Argument, defaultSettings, MODES } from "./args.ts";

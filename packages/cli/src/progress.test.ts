@@ -1,3 +1,4 @@
+// Progress lines on a terminal and elsewhere.
 import { expect, test } from "vitest";
 import { bar, clock, epochColumns, progressLine, TRAIN_HEADER } from "./progress.ts";
 import { captureIo } from "./testing.ts";

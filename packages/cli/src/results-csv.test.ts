@@ -1,3 +1,4 @@
+// The rows of results.csv and the numbers in them.
 import { expect, test } from "vitest";
 import { general, RESULT_HEADER, resultLine, resultLines, resultsText } from "./results-csv.ts";
 

@@ -1,3 +1,4 @@
+// Run folders: their names, what they hold, which weights are kept.
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { UserError } from "@orepa/yolo";

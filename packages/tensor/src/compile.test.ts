@@ -1,3 +1,4 @@
+// compile: programs, passes before and after, Variables, reports, memory.
 import { expect, test } from "vitest";
 import { trace } from "./compile.ts";
 import { ArrayPool } from "./devices/cpu/pool.ts";

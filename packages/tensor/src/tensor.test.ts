@@ -1,3 +1,4 @@
+// Tensors: creation, broadcasting, errors, printing.
 import { expect, test } from "vitest";
 import {
   add,

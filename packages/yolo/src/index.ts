@@ -1,3 +1,4 @@
+// Everything @orepa/yolo offers.
 export type { AffineArgs } from "./data/affine.ts";
 export * from "./data/augment.ts";
 export { type Loader, type TrainLoaderOptions, trainLoader, validationLoader } from "./data/batch.ts";

@@ -2,7 +2,6 @@
 import {
   add,
   avgPool2d,
-  binaryCrossEntropyWithLogits,
   chunk,
   clamp,
   conv2d,
@@ -91,10 +90,6 @@ export const composedCases: Readonly<Record<string, readonly ComposedCase[]>> = 
   softmax: alongAxis(softmax),
   logSoftmax: alongAxis(logSoftmax),
   logsumexp: alongAxis(logsumexp),
-  binaryCrossEntropyWithLogits: [
-    { about: "near 0", fn: binaryCrossEntropyWithLogits, inputs: [apart([2, 3]), draw("target", [2, 3], 0, 1)] },
-    { about: "at +-100", fn: binaryCrossEntropyWithLogits, inputs: [far, draw("target", [6], 0, 1)] },
-  ],
 
   "broadcasting binary": [
     { about: "a row", fn: (x, y) => div(mul(x, y), add(square(y), 1)), inputs: [a([3, 4]), b([4])] },

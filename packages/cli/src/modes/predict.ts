@@ -108,7 +108,7 @@ function detector(
     const [boxes] = postprocess(
       output.toTypedArray() as Float32Array,
       [batch!, channels!, anchors!],
-      [{ gain: placement.scaleX, padX: placement.left, padY: placement.top, width: image.width, height: image.height }],
+      [{ placement, picture: image }],
       { nc: model.nc, conf: conf ?? CONFIDENCE, iou, maxDet: max_det, ...(classes === null ? {} : { classes }) },
     );
     return boxes!;

@@ -66,6 +66,3 @@ export function logsumexp(x: Tensor, dim = -1, { keepdim = false }: { readonly k
 
 /** log(softmax(x)) along an axis. */
 export const logSoftmax = (x: Tensor, dim = -1): Tensor => sub(x, logsumexp(x, dim, { keepdim: true }));
-
-/** Binary cross entropy of logits: softplus(x) - x t, elementwise; t in [0, 1]. */
-export const binaryCrossEntropyWithLogits = (x: Tensor, target: Tensor): Tensor => sub(softplus(x), mul(x, target));

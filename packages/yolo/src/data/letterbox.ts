@@ -1,4 +1,4 @@
-// Fits a picture into a rectangle: scaled as a whole, the rest grey; and the way back for boxes.
+// Fits a picture into a rectangle: scaled as a whole, the rest grey.
 import { roundHalfEven } from "../round.ts";
 import { resizeBilinear } from "./resize.ts";
 import type { Image } from "./types.ts";
@@ -27,18 +27,24 @@ export interface LetterboxOptions {
   readonly auto?: boolean;
   /** Enlarge small pictures (default true). */
   readonly scaleUp?: boolean;
+  /** Stretch the picture over the whole rectangle, whatever that does to its shape (default false). */
+  readonly fill?: boolean;
   /** Centre the picture (default true), or put it top left. */
   readonly center?: boolean;
   /** Default 32. */
   readonly stride?: number;
 }
 
-/** Where a picture of `width` x `height` lands in a rectangle. */
+/** Where a picture lands in a rectangle: the largest it can be without changing its shape, sizes rounded to whole pixels. */
 export function placeLetterbox(
   picture: { readonly width: number; readonly height: number },
   target: { readonly width: number; readonly height: number },
-  { auto = false, scaleUp = true, center = true, stride = 32 }: LetterboxOptions = {},
+  { auto = false, fill = false, scaleUp = true, center = true, stride = 32 }: LetterboxOptions = {},
 ): Placement {
+  if (fill) {
+    const scale = { scaleX: target.width / picture.width, scaleY: target.height / picture.height };
+    return { ...target, innerWidth: target.width, innerHeight: target.height, left: 0, top: 0, ...scale };
+  }
   const fit = Math.min(target.height / picture.height, target.width / picture.width);
   const scale = scaleUp ? fit : Math.min(fit, 1);
   const innerWidth = roundHalfEven(picture.width * scale);
@@ -93,16 +99,4 @@ export function letterbox(image: Image, placement: Placement): Image {
     data.set(inner.data.subarray(y * innerWidth * 3, (y + 1) * innerWidth * 3), ((top + y) * width + left) * 3);
   }
   return { width, height, data };
-}
-
-/** A corner box in input pixels, in pixels of the picture it came from, clipped to it. */
-export function unplaceBox(
-  [x1, y1, x2, y2]: readonly [number, number, number, number],
-  placement: Placement,
-  picture: { readonly width: number; readonly height: number },
-): [number, number, number, number] {
-  const { left, top, scaleX, scaleY } = placement;
-  const x = (value: number) => Math.min(Math.max((value - left) / scaleX, 0), picture.width);
-  const y = (value: number) => Math.min(Math.max((value - top) / scaleY, 0), picture.height);
-  return [x(x1), y(y1), x(x2), y(y2)];
 }

@@ -1,7 +1,7 @@
 // Boxes find their way back into the original picture.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type LetterboxPlacement, postprocess, scaleToPicture } from "./postprocess.ts";
+import { type PlacedPicture, postprocess, scaleToPicture } from "./postprocess.ts";
 
 interface LetterboxCase {
   readonly shape: [height: number, width: number];
@@ -28,7 +28,8 @@ describe("scaleToPicture", () => {
       [123.4, 56.7, 234.5, 167.8],
     ];
     const data = Float32Array.from(input.flatMap((box) => [...box, 0.5, 3]));
-    const out = scaleToPicture({ count: 4, width: 6, data }, { gain, padX, padY, width, height }).data;
+    const placed = { placement: { left: padX, top: padY, scaleX: gain, scaleY: gain }, picture: { width, height } };
+    const out = scaleToPicture({ count: 4, width: 6, data }, placed).data;
     c.scale_boxes_out!.forEach((expected, i) => {
       // One float32 rounding of numbers up to a few hundred pixels, divided by the gain.
       expected.forEach((value, k) => {
@@ -40,7 +41,10 @@ describe("scaleToPicture", () => {
 });
 
 describe("postprocess", () => {
-  const placement: LetterboxPlacement = { gain: 0.5, padX: 8, padY: 0, width: 100, height: 200 };
+  const placed: PlacedPicture = {
+    placement: { left: 8, top: 0, scaleX: 0.5, scaleY: 0.5 },
+    picture: { width: 100, height: 200 },
+  };
   // Two pictures, two anchors: cx, cy, w, h, two classes.
   const output = Float32Array.of(
     ...[28, 90, 20, 90, 20, 20, 20, 20, 0.9, 0.1, 0.2, 0.6],
@@ -48,7 +52,7 @@ describe("postprocess", () => {
   );
 
   it("gives each picture its boxes by falling confidence, clipped", () => {
-    const images = postprocess(output, [2, 6, 2], [placement, placement], { nc: 2 });
+    const images = postprocess(output, [2, 6, 2], [placed, placed], { nc: 2 });
     expect(images.map((boxes) => boxes.map((box) => box.map((v) => Math.round(v * 1000) / 1000)))).toEqual([
       [
         [20, 20, 60, 60, 0.9, 0],
@@ -59,6 +63,6 @@ describe("postprocess", () => {
   });
 
   it("wants one placement for each picture", () => {
-    expect(() => postprocess(output, [2, 6, 2], [placement], { nc: 2 })).toThrow(/expected 2 placements/);
+    expect(() => postprocess(output, [2, 6, 2], [placed], { nc: 2 })).toThrow(/expected 2 placements/);
   });
 });

@@ -2,12 +2,12 @@
 import { namedVariables } from "@orepa/autograd";
 import { cast, compile, type DeviceName, fromData, isFloating, type Tensor } from "@orepa/tensor";
 import { validationLoader } from "../data/batch.ts";
-import { unplaceBox } from "../data/letterbox.ts";
-import type { Batch, Dataset, Sample } from "../data/types.ts";
+import type { Dataset, Sample } from "../data/types.ts";
 import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
 import { DetectionEvaluator, type DetectionMetrics } from "../metrics/detection-metrics.ts";
 import { type Detections, nonMaxSuppression } from "../metrics/nms.ts";
 import type { DetectModel } from "../model/detect-model.ts";
+import { scaleToPicture } from "../predict/postprocess.ts";
 import type { ClassRow, ValidatedImage, ValidateOptions, ValidationResult } from "./events.ts";
 
 /** Validation options apart from model, device and loss, which a validator is made with. */
@@ -88,7 +88,7 @@ async function run(
     const found = nonMaxSuppression(output, shape, { nc, conf, iou, maxDet: maxDetections, multiLabel: true });
     for (const [i, detections] of found.entries()) {
       const sample = dataset.samples[batch.indices[i]!]!;
-      const placed = toPicture(detections, batch, i, sample);
+      const placed = scaleToPicture(detections, { placement: batch.placements[i]!, picture: sample });
       const truths = truthsOf(sample);
       evaluator.add(placed, Float64Array.from(truths.flatMap(({ classIndex, box }) => [classIndex, ...box])));
       if (keepDetections) images.push({ file: sample.file, detections: listDetections(placed), truths });
@@ -117,16 +117,6 @@ async function run(
     },
     confusion: toMatrix(evaluator.confusion.counts, nc + 1),
   };
-}
-
-/** Boxes from input pixels to pixels of the picture. */
-function toPicture({ count, width, data }: Detections, batch: Batch, i: number, sample: Sample): Detections {
-  const placed = Float32Array.from(data);
-  for (let at = 0; at < count * width; at += width) {
-    const box = [data[at]!, data[at + 1]!, data[at + 2]!, data[at + 3]!] as const;
-    placed.set(unplaceBox(box, batch.placements[i]!, sample), at);
-  }
-  return { count, width, data: placed };
 }
 
 function truthsOf({ boxes, width, height }: Sample): ValidatedImage["truths"] {
