@@ -28,18 +28,17 @@ describe("a training step of yolo11n", () => {
     expect(worst, key).toBeLessThan(tolerance);
   });
 
-  it("repeats the recorded steps with SGD", async () => {
-    const got = await replaySteps(cases.sgd, { createModel, fixture, count: cases.sgd.steps.length });
-    expect(got.groups).toEqual(cases.sgd.groups.map(([count]) => count));
-    expectSteps(got.steps, cases.sgd, tolerance);
-  });
-
-  it("repeats all recorded steps with AdamW, to the weights and their average", async () => {
-    const got = await replaySteps(cases.adamw, { createModel, fixture, count: cases.adamw.steps.length });
-    expectSteps(got.steps, cases.adamw, tolerance);
-    const final = compareValues(got.final, cases.adamw.final_stats);
-    expect(final.worst, final.key).toBeLessThan(tolerance);
-    const average = compareValues(got.average, cases.adamw.ema_stats);
-    expect(average.worst, average.key).toBeLessThan(tolerance);
-  });
+  it.each(["sgd", "adamw"] as const)(
+    "repeats the recorded steps with %s, to the weights and their average",
+    async (name) => {
+      const recorded = cases[name];
+      const got = await replaySteps(recorded, { createModel, fixture, count: recorded.steps.length });
+      expect(got.groups).toEqual(recorded.groups.map(([count]) => count));
+      expectSteps(got.steps, recorded, tolerance);
+      const final = compareValues(got.final, recorded.final_stats);
+      expect(final.worst, final.key).toBeLessThan(tolerance);
+      const average = compareValues(got.average, recorded.ema_stats);
+      expect(average.worst, average.key).toBeLessThan(tolerance);
+    },
+  );
 });
