@@ -7,6 +7,9 @@ import { buildModel, type Checkpoint, type DetectModel, modelYaml, stripCheckpoi
 import { nodeFiles } from "./node-files.ts";
 import { registry } from "./registry.ts";
 
+/** What is trained, or told about, without model=. */
+export const DEFAULT_MODEL = "yolo11n-OREPA.yaml";
+
 /** An architecture: everything needed to build it, kept in the metadata of weights files. */
 export interface Architecture {
   /** For the summary line: `YOLO11n-OREPA`. */

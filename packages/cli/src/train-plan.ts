@@ -8,6 +8,7 @@ import type { Io } from "./io.ts";
 import {
   type Architecture,
   createModel,
+  DEFAULT_MODEL,
   findModel,
   metadataOf,
   readCheckpoint,
@@ -45,14 +46,16 @@ async function planNew({ settings, given }: Command, io: Io): Promise<TrainPlan>
   const digits = isDigits(settings.data);
   const preset = digits ? digitDefaults(given) : {};
   const { imgsz } = { ...settings, ...preset };
+  const model = settings.model ?? DEFAULT_MODEL;
   const used: Settings = {
     ...settings,
     ...preset,
+    model,
     imgsz: Math.ceil(imgsz / 32) * 32,
     data: digits ? "digits" : files.resolve(settings.data!),
   };
   const names = await classNames(used.data, used.single_cls, io);
-  const { architecture, weights } = await findModel(used.model ?? "yolo11n-OREPA.yaml", io.cwd);
+  const { architecture, weights } = await findModel(model, io.cwd);
   if (architecture.fused) {
     throw new UserError(
       `model: expected weights that can be trained, got deployed ones (use best.safetensors of the same run)`,
