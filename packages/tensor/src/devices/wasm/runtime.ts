@@ -16,8 +16,10 @@ const PAGE = 65536;
 /** Places start on a cache line. */
 const LINE = 64;
 
+export type Kernels = Exports<typeof definitions>;
+
 export class Runtime {
-  readonly kernels: Exports<typeof definitions>;
+  readonly kernels: Kernels;
   /** The memory as floats and as integers: index = byte address / 4. */
   readonly floats: Float32Array;
   readonly integers: Int32Array;
