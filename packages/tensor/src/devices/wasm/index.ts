@@ -1,6 +1,7 @@
 // @orepa/tensor/wasm: the WebAssembly kernels, for benchmarks and for the device to come.
 export { type Definition, define, type Exports, type FunctionBuilder, instantiate, integers } from "./assembler.ts";
 export type { Launch } from "./launch.ts";
+export { LIMIT_FLOP, type Limit, limitLoop, openLimit } from "./limit.ts";
 export { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
 export { runMatmul } from "./run-matmul.ts";
 export { runPointwise } from "./run-pointwise.ts";
