@@ -4,7 +4,7 @@ import { OpError } from "../../errors.ts";
 import { assemble, define, type FunctionBuilder, instantiate, integers, type Label } from "./assembler.ts";
 import { signed, unsigned } from "./encoding.ts";
 import { instructions, type OpName, type ValueType } from "./opcodes.ts";
-import { f32x4, i32x4, type Local, load, op, select, tee, type Value } from "./values.ts";
+import { f32x4, i32x4, type Local, load, loadLane, op, select, tee, type Value } from "./values.ts";
 import { WebAssembly } from "./web-assembly.ts";
 
 const newMemory = (shared = false) => new WebAssembly.Memory({ initial: 1, maximum: 1, shared });
@@ -88,6 +88,16 @@ describe("instructions", () => {
     });
     instantiate({ main }, memory).main({ x: 0, y: 0 });
     expect([...lanes.subarray(4)]).toEqual([3, 1, 7, 1]);
+  });
+  it("loads and stores single lanes", () => {
+    const memory = newMemory();
+    const lanes = new Float32Array(memory.buffer, 0, 8);
+    lanes.set([1, 2, 3, 4]);
+    const main = define({ x: "i32" }, (f, { x }) => {
+      f.storeLane(x, loadLane(x, load("v128.load", x), 1, 12), 1, 24);
+    });
+    instantiate({ main }, memory).main({ x: 0 });
+    expect([...lanes]).toEqual([1, 2, 3, 4, 0, 0, 4, 0]);
   });
 });
 

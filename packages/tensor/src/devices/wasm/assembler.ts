@@ -77,6 +77,12 @@ export class FunctionBuilder implements Sink {
     value<ValueType>(type, x as Operand<ValueType>).write(this); // the table's row of this name
     this.emit([...code, align, ...unsigned(offset)]);
   }
+  /** Writes one lane (0 to 3) of x, a float, to memory at `address` + `offset` bytes. */
+  storeLane(address: Operand<"i32">, x: Value<"v128">, lane: number, offset = 0): void {
+    value("i32", address).write(this);
+    x.write(this);
+    this.emit([0xfd, 90, 2, ...unsigned(offset), lane]);
+  }
   /** A branch to the label goes behind the body. */
   block(body: (leave: Label) => void): void {
     this.#nest(0x02, body);

@@ -102,6 +102,19 @@ export function load<N extends LoadName>(name: N, address: Operand<"i32">, offse
   };
 }
 
+/** x with one lane (0 to 3) replaced by the float at `address` + `offset` bytes. */
+export function loadLane(address: Operand<"i32">, x: Value<"v128">, lane: number, offset = 0): Value<"v128"> {
+  const at = value("i32", address);
+  return {
+    type: "v128",
+    write: (to) => {
+      at.write(to);
+      x.write(to);
+      to.emit([0xfd, 86, 2, ...unsigned(offset), lane]);
+    },
+  };
+}
+
 /** `yes` if the condition is not 0, else `no`; both are computed, before the condition. */
 export function select<T extends ValueType>(condition: Operand<"i32">, yes: Value<T>, no: Value<T>): Value<T> {
   const when = value("i32", condition);
