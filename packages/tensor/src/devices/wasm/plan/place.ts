@@ -77,8 +77,8 @@ export function slicePlace(p: Place, axis: number, start: number, end: number, s
   const n = Math.max(0, Math.ceil((end - start) / step));
   return {
     ...p,
-    shape: p.shape.with(axis, n),
-    strides: p.strides.with(axis, p.strides[axis]! * step),
+    shape: p.shape.map((size, i) => (i === axis ? n : size)),
+    strides: p.strides.map((stride, i) => (i === axis ? stride * step : stride)),
     offset: p.offset + start * p.strides[axis]!,
     border: axis < p.shape.length - 2 ? p.border : NO_BORDER,
   };
