@@ -12,7 +12,18 @@ import {
   updateEma,
   valueAndGrad,
 } from "@orepa/autograd";
-import { add, cast, compile, type DeviceName, fromData, type Tensor, tensor, Variable, zerosLike } from "@orepa/tensor";
+import {
+  add,
+  cast,
+  compile,
+  type DeviceName,
+  fromData,
+  type Report,
+  type Tensor,
+  tensor,
+  Variable,
+  zerosLike,
+} from "@orepa/tensor";
 import type { Batch } from "../data/types.ts";
 import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
 import type { DetectModel } from "../model/detect-model.ts";
@@ -55,6 +66,8 @@ export interface Step {
   readonly optimizerState: ReadonlyMap<string, Variable>;
   readonly accumulated: ReadonlyMap<string, Variable>;
   readonly groups: readonly ParameterGroup[];
+  /** Cost of the program with the backward pass, as it ran last. @throws OpError before the first run. */
+  report(): Report;
   dispose(): void;
 }
 
@@ -138,7 +151,8 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
   const dispose = () => {
     for (const program of [whole, gather, apply]) program.dispose();
   };
-  return { run, optimizerState: state, accumulated, groups, dispose };
+  const report = () => (accumulates ? gather : whole).report();
+  return { run, optimizerState: state, accumulated, groups, report, dispose };
 }
 
 /** The update rule of a plan over the groups biases, decayed weights, norms. */
