@@ -4,7 +4,7 @@
 import { deviceNames } from "@orepa/tensor";
 
 /** What the command can be asked to do. */
-export const MODES = ["train", "val", "predict", "info"] as const;
+export const MODES = ["train", "val", "predict", "info", "bench"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Kinds of values: how the text after `=` is read. `list` is comma separated, in brackets or not. */
@@ -26,6 +26,10 @@ const train = ["train"] as const;
 const val = ["train", "val"] as const;
 const predict = ["predict"] as const;
 const runs = ["train", "val", "predict"] as const;
+const computing = ["train", "val", "predict", "bench"] as const;
+const batched = ["train", "val", "bench"] as const;
+const described = ["train", "val", "predict", "info"] as const;
+const bench = ["bench"] as const;
 
 const augment = (value: number, help: string) => ({ kind: "fraction", default: value, modes: train, help }) as const;
 
@@ -50,18 +54,18 @@ export const ARGUMENTS = {
   device: {
     kind: "text",
     default: "auto",
-    modes: runs,
+    modes: computing,
     choices: ["auto", ...deviceNames],
     help: "where the tensors are computed; auto takes the fastest that answers",
   },
   json: { kind: "boolean", default: false, modes: all, help: "print the result as one JSON object on the last line" },
-  verbose: { kind: "boolean", default: true, modes: all, help: "print tables, layers and classes" },
+  verbose: { kind: "boolean", default: true, modes: described, help: "print tables, layers and classes" },
   imgsz: {
     kind: "integer",
     default: 640,
     minimum: 32,
     modes: all,
-    help: "side of the pictures the network sees, made a multiple of 32; the digits and weights files bring their own default",
+    help: "side of the pictures the network sees, made a multiple of 32; the digits and weights files bring their own default, bench takes 320",
   },
   // training
   epochs: {
@@ -78,7 +82,7 @@ export const ARGUMENTS = {
     modes: train,
     help: "stop after this many epochs without a better one (0: never)",
   },
-  batch: { kind: "integer", default: 16, minimum: 1, modes: val, help: "pictures per step" },
+  batch: { kind: "integer", default: 16, minimum: 1, modes: batched, help: "pictures per step (bench: 8)" },
   workers: {
     kind: "integer",
     default: 2,
@@ -178,6 +182,15 @@ export const ARGUMENTS = {
   show_labels: { kind: "boolean", default: true, modes: predict, help: "write class names on the picture" },
   show_conf: { kind: "boolean", default: true, modes: predict, help: "write confidences on the picture" },
   line_width: { kind: "integer", default: null, minimum: 1, modes: predict, help: "width of the lines in pixels" },
+  // timing
+  threads: {
+    kind: "integer",
+    default: null,
+    minimum: 1,
+    modes: bench,
+    help: "threads that compute; without it as many as the device takes by itself",
+  },
+  repeats: { kind: "integer", default: 10, minimum: 1, modes: bench, help: "timed runs of each program" },
 } as const satisfies Record<string, Argument>;
 
 /** Names that users of Ultralytics know and that this program does not have; said so rather than guessed at. */

@@ -8,6 +8,7 @@ const PURPOSE: Record<Mode, string> = {
   val: "measure a trained detector on a dataset",
   predict: "find objects in pictures and draw them",
   info: "print a model's layers, parameters and operations",
+  bench: "time a training step and inference, and compare with what the machine can do",
 };
 
 const EXAMPLES: Record<Mode, readonly string[]> = {
@@ -22,6 +23,7 @@ const EXAMPLES: Record<Mode, readonly string[]> = {
     "orepa predict model=best.safetensors source=a.jpg,b.jpg conf=0.5 --json",
   ],
   info: ["orepa info model=yolo11n-OREPA.yaml", "orepa info model=runs/detect/train/weights/best.safetensors --json"],
+  bench: ["orepa bench", "orepa bench model=yolo11n.yaml imgsz=640 batch=4 repeats=20 --json"],
 };
 
 /** Help on one mode with its arguments, or on the whole command. */

@@ -29,6 +29,13 @@ export function deviceOf(name: string): DeviceName {
   return device;
 }
 
+/** The threads that a device computes on. */
+export function threadsOf(device: DeviceName, asked: number | null): number {
+  if (asked !== null && asked !== 1)
+    throw new UserError(`threads: expected 1 on ${device}, got ${asked} (leave it out)`);
+  return 1;
+}
+
 /** Prints the version and device line. */
 export function greet(io: Io, device: string): void {
   const machine = `${process.platform} ${process.arch}, ${os.cpus().length} cores`;

@@ -5,6 +5,7 @@ import { UserError } from "@orepa/yolo";
 import { helpText } from "./help.ts";
 import { type Io, line } from "./io.ts";
 import { version } from "./mode.ts";
+import { bench } from "./modes/bench.ts";
 import { info } from "./modes/info.ts";
 import { predict } from "./modes/predict.ts";
 import { train } from "./modes/train.ts";
@@ -14,7 +15,7 @@ import { parseArguments } from "./parse-args.ts";
 /** Exit codes: fine, a defect of ours, a mistake of the user, stopped by Ctrl-C. */
 export const EXIT = { ok: 0, defect: 1, user: 2, interrupted: 130 } as const;
 
-const modes = { train, val, predict, info } as const;
+const modes = { train, val, predict, info, bench } as const;
 
 /** Runs the command and returns its exit code. Mistakes of the user become one line on standard error. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
