@@ -1,0 +1,102 @@
+// Which pointwise values lie in memory; all others are recomputed, in registers, from those that do. Stored is
+// 1. what leaves the program or is read by an equation that is no part of a loop (a view also needs its input in memory);
+// 2. what is dear to compute and used again soon: a short life costs no memory;
+// 3. what would make loops too wide (too many operands) or be recomputed at too many equations a time.
+import type { Equation } from "../bind.ts";
+import { type PrimitiveName, primitives } from "../primitives/table.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Program, uniform } from "./program.ts";
+
+export interface StoreOptions {
+  /** Whether an equation that is not pointwise runs inside the loop that makes its input. */
+  reduces(e: Equation): boolean;
+  hoisted(e: Equation): boolean;
+  /** A dear value whose last use is within so many equations is stored. */
+  readonly shortLife: number;
+  /** Most tensors that an expression reads. */
+  readonly maxLeaves: number;
+  /** A value made by more equations than this is stored if it is used more than once. */
+  readonly maxCone: number;
+}
+
+const dearNames: ReadonlySet<PrimitiveName> = new Set(["exp", "log", "sigmoid", "sin", "cos", "atan", "pow"]);
+
+export const isPointwise = (e: Equation | undefined): e is Equation =>
+  e !== undefined && primitives[e.name].kind === "pointwise";
+
+/** The equation that makes each value. */
+export const makersOf = ({ equations }: Program): ReadonlyMap<Tensor, Equation> =>
+  new Map(equations.flatMap((e) => e.outputs.map((o) => [o, e] as const)));
+
+/** The pointwise values that lie in memory. */
+export function storedValues(program: Program, options: StoreOptions): ReadonlySet<Tensor> {
+  const { hoisted, shortLife, maxLeaves, maxCone } = options;
+  const makers = makersOf(program);
+  const uses = usesOf(program, options);
+  const stored = new Set<Tensor>([...program.outputs, ...program.updates.values()]);
+  const recomputed = (t: Tensor): Equation | undefined => {
+    const maker = makers.get(t);
+    return isPointwise(maker) && !stored.has(t) ? maker : undefined;
+  };
+
+  const leaves = new Map<Tensor, ReadonlySet<Tensor>>();
+  const leavesOf = (t: Tensor): ReadonlySet<Tensor> =>
+    recomputed(t) ? leaves.get(t)! : new Set(uniform(t) === undefined ? [t] : []);
+  const union = (e: Equation): ReadonlySet<Tensor> => new Set(e.inputs.flatMap((t) => [...leavesOf(t)]));
+  /** Stores inputs, the widest first, until the expression fits into one loop. */
+  const narrow = (e: Equation): ReadonlySet<Tensor> => {
+    for (;;) {
+      const all = union(e);
+      const [widest] = e.inputs.filter(recomputed).sort((a, b) => leavesOf(b).size - leavesOf(a).size);
+      if (all.size <= maxLeaves || !widest) return all;
+      stored.add(widest);
+    }
+  };
+  const large = (e: Equation): boolean => {
+    const cone = new Set([e]);
+    for (const member of cone) {
+      if (cone.size > maxCone) return true;
+      for (const t of member.inputs) {
+        const maker = recomputed(t);
+        if (maker) cone.add(maker);
+      }
+    }
+    return false;
+  };
+
+  const dear = new Set<Tensor>();
+  program.equations.forEach((e, at) => {
+    if (!isPointwise(e)) return;
+    const y = e.outputs[0]!;
+    leaves.set(y, narrow(e));
+    if (dearNames.has(e.name) || e.inputs.some((t) => recomputed(t) && dear.has(t))) dear.add(y);
+    const use = uses.get(y);
+    if (!use) return;
+    const again = use.count > 1 && ((dear.has(y) && use.last - at < shortLife) || large(e));
+    if (again || use.outside || (hoisted(e) && use.later)) stored.add(y);
+  });
+  return stored;
+}
+
+interface Use {
+  count: number;
+  /** Index of the last equation that reads the value. */
+  last: number;
+  /** Read by an equation that is no part of a loop. */
+  outside: boolean;
+  /** Read by an equation that is not hoisted. */
+  later: boolean;
+}
+
+function usesOf({ equations }: Program, { reduces, hoisted }: StoreOptions): ReadonlyMap<Tensor, Use> {
+  const uses = new Map<Tensor, Use>();
+  equations.forEach((e, at) => {
+    const outside = !isPointwise(e) && !reduces(e);
+    const later = !hoisted(e);
+    for (const t of new Set(e.inputs)) {
+      const use = uses.get(t) ?? { count: 0, last: at, outside: false, later: false };
+      uses.set(t, { count: use.count + 1, last: at, outside: use.outside || outside, later: use.later || later });
+    }
+  });
+  return uses;
+}
