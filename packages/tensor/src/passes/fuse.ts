@@ -145,7 +145,7 @@ function expression(
   for (const e of cone)
     for (const t of e.inputs) {
       const maker = recomputed(t);
-      if (isPointwise(maker)) cone.add(maker);
+      if (maker && isPointwise(maker)) cone.add(maker);
       else if (uniform(t) === undefined) leaves.add(t);
     }
   return { equations: [...cone].filter(isPointwise), leaves: [...leaves] };

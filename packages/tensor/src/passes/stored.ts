@@ -21,8 +21,7 @@ export interface StoreOptions {
 
 const dearNames: ReadonlySet<PrimitiveName> = new Set(["exp", "log", "sigmoid", "sin", "cos", "atan", "pow"]);
 
-export const isPointwise = (e: Equation | undefined): e is Equation =>
-  e !== undefined && primitives[e.name].kind === "pointwise";
+export const isPointwise = (e: Equation): boolean => primitives[e.name].kind === "pointwise";
 
 /** The equation that makes each value. */
 export const makersOf = ({ equations }: Program): ReadonlyMap<Tensor, Equation> =>
@@ -36,7 +35,7 @@ export function storedValues(program: Program, options: StoreOptions): ReadonlyS
   const stored = new Set<Tensor>([...program.outputs, ...program.updates.values()]);
   const recomputed = (t: Tensor): Equation | undefined => {
     const maker = makers.get(t);
-    return isPointwise(maker) && !stored.has(t) ? maker : undefined;
+    return maker && isPointwise(maker) && !stored.has(t) ? maker : undefined;
   };
 
   const leaves = new Map<Tensor, ReadonlySet<Tensor>>();
