@@ -54,6 +54,7 @@ export const instructions = {
   ...simd(["v128", "v128"], "v128", { "f32x4.eq": 65, "f32x4.ne": 66, "f32x4.lt": 67, "f32x4.gt": 68 }),
   ...simd(["v128", "v128"], "v128", { "f32x4.le": 69, "f32x4.ge": 70 }),
   ...simd(["v128"], "v128", { "v128.not": 77, "f32x4.abs": 224, "f32x4.neg": 225, "f32x4.sqrt": 227 }),
+  ...simd(["v128"], "v128", { "f32x4.trunc": 105, "f32x4.convert_i32x4_s": 250 }),
   ...simd(["v128", "v128"], "v128", { "v128.and": 78, "v128.andnot": 79, "v128.or": 80, "v128.xor": 81 }),
   ...simd(["v128", "v128", "v128"], "v128", { "v128.bitselect": 82 }),
   ...simd(["v128", "i32"], "v128", { "i32x4.shl": 171, "i32x4.shr_s": 172, "i32x4.shr_u": 173 }),
@@ -79,6 +80,7 @@ export const loads = {
   "f64.load": access([0x2b], 3, "f64"),
   "v128.load": access([0xfd, 0], 4, "v128"),
   "v128.load32_splat": access([0xfd, 9], 2, "v128"),
+  "v128.load32_zero": access([0xfd, 92], 2, "v128"),
 };
 export const stores = {
   "i32.store": access([0x36], 2, "i32"),

@@ -3,10 +3,11 @@
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { f32x4, i32x4, type Local, load, op, type Value } from "../values.ts";
 
-/** Largest relative error of `exp` on [-87, 87]. Beyond -87.3 it is 0, beyond 88.3 Infinity; NaN stays NaN. */
+/** Largest relative error of `exp` on [-87, 88]. Below -87.7 it is 0, above 88.4 Infinity; NaN stays NaN. */
 export const EXP_ERROR = 1e-7;
-const LOWEST = -87.3;
-const HIGHEST = 88.3;
+// Saturated arguments have n = -127 and n = 128, whose bits are those of 0 and Infinity.
+const LOWEST = -88;
+const HIGHEST = 89;
 // ln 2 in two parts: n * LN2_HIGH is exact, so the subtraction loses nothing.
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = -2.1219444e-4;
@@ -21,8 +22,8 @@ const add = (a: Vector, b: Vector) => op("f32x4.add", a, b);
 const sub = (a: Vector, b: Vector) => op("f32x4.sub", a, b);
 const mul = (a: Vector, b: Vector) => op("f32x4.mul", a, b);
 
-/** Emits exp for finite results: arguments saturate at -87.3 and 88.3. The constants are locals, set here, once. */
-function exponential(f: FunctionBuilder): (x: Vector) => Vector {
+/** Prepares exp within `EXP_ERROR`: the constants are locals, set here, once. */
+export function exponential(f: FunctionBuilder): (x: Vector) => Vector {
   const constant = (x: Vector): Local<"v128"> => {
     const local = f.local("v128");
     f.set(local, x);
@@ -60,19 +61,11 @@ const unary = (prepare: (f: FunctionBuilder) => (x: Local<"v128">) => Vector) =>
   });
 
 /** exp(x) within `EXP_ERROR`. */
-export const exp = unary((f) => {
-  const finite = exponential(f);
-  const result = f.local("v128");
-  return (x) => {
-    f.set(result, finite(x));
-    const overflow = op("v128.and", op("f32x4.gt", x, f32x4(HIGHEST)), f32x4(Number.POSITIVE_INFINITY));
-    return add(op("v128.andnot", result, op("f32x4.lt", x, f32x4(LOWEST))), overflow);
-  };
-});
+export const exp = unary(exponential);
 
 const denominator = (f: FunctionBuilder) => {
-  const finite = exponential(f);
-  return (x: Vector) => add(f32x4(1), finite(op("f32x4.neg", x)));
+  const power = exponential(f);
+  return (x: Vector) => add(f32x4(1), power(op("f32x4.neg", x)));
 };
 /** 1 / (1 + exp(-x)). */
 export const sigmoid = unary((f) => {
