@@ -24,6 +24,7 @@ const family =
     ) as unknown as Record<N, Instruction<P, R>>; // Object.fromEntries forgets the names
 const plain = family((n) => [n]);
 const simd = family((n) => [0xfd, ...unsigned(n)]);
+const lanes = family((n) => [0xfd, 33, n]);
 
 export const instructions = {
   ...plain(["i32"], "i32", { "i32.eqz": 0x45 }),
@@ -63,6 +64,9 @@ export const instructions = {
   // min and max follow the NaN rules of IEEE 754, six instructions in V8; pmin and pmax are one compare and select.
   ...simd(["v128", "v128"], "v128", { "f32x4.min": 232, "f32x4.max": 233, "f32x4.pmin": 234, "f32x4.pmax": 235 }),
   ...simd(["v128", "v128"], "v128", { "f64x2.add": 240, "f64x2.sub": 241, "f64x2.mul": 242, "f64x2.div": 243 }),
+  ...simd(["v128", "v128"], "v128", { "f64x2.min": 244, "f64x2.max": 245, "f64x2.eq": 71 }),
+  ...simd(["v128"], "v128", { "f64x2.promote_low_f32x4": 95 }),
+  ...lanes(["v128"], "f64", { "f64x2.extract_lane_0": 0, "f64x2.extract_lane_1": 1 }),
 };
 
 interface Access<T extends ValueType> {
@@ -80,6 +84,7 @@ export const loads = {
   "f64.load": access([0x2b], 3, "f64"),
   "v128.load": access([0xfd, 0], 4, "v128"),
   "v128.load32_splat": access([0xfd, 9], 2, "v128"),
+  "v128.load64_zero": access([0xfd, 93], 3, "v128"),
   "v128.load32_zero": access([0xfd, 92], 2, "v128"),
 };
 export const stores = {
