@@ -7,8 +7,8 @@ export interface Launch {
   run(): void;
   /** Copies the result out, row-major. */
   read(result: Float32Array): void;
-  /** Which kernel runs: the fast tiles, or the plain loop over all taps. */
-  readonly path: "tile" | "depthwise" | "naive";
+  /** Which kernel runs: the fast tiles, Winograd's, or the plain loop over all taps. */
+  readonly path: "tile" | "winograd" | "depthwise" | "naive";
 }
 
 /** All three in one. */

@@ -6,11 +6,15 @@ import { convWeight } from "./kernels/conv-weight.ts";
 import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
 import { exp, sigmoid, silu } from "./kernels/exp.ts";
 import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
+import { winogradPack, winogradUnpack } from "./kernels/winograd-pack.ts";
+import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
+import { winogradCotangent, winogradInput, winogradOutput } from "./kernels/winograd-transform.ts";
 import { WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
   ...{ conv, convWeight, depthwise, depthwiseWeight, exp, sigmoid, silu },
   ...{ naiveConv, naiveConvInput, naiveConvWeight },
+  ...{ winogradInput, winogradOutput, winogradCotangent, winogradProduct, winogradOuter, winogradPack, winogradUnpack },
 };
 const PAGE = 65536;
 /** Places start on a cache line. */

@@ -1,0 +1,117 @@
+// The sixteen matrix products between Winograd's transforms, one per position, in tiles of 4 x 8 sums in registers with
+// one step of the summed index a turn, as in conv.ts. One call takes a block of tiles through all positions.
+import { define, integers } from "../assembler.ts";
+import { f32x4, load, op } from "../values.ts";
+import { TILE_CHANNELS, TILE_PIXELS } from "./conv.ts";
+
+/** Positions of a 4 x 4 patch. */
+export const POSITIONS = 16;
+
+/**
+ * m[position][tile][8 panels] = v[position][tile][depth] times u[position][panel][depth][8]. `fours` counts groups of 4
+ * tiles. vPlane, mPlane, vTile and mTile are byte steps; u has no gaps.
+ */
+export const winogradProduct = define(
+  integers("v", "u", "m", "fours", "depth", "panels", "vPlane", "mPlane", "vTile", "mTile"),
+  (f, { v, u, m, fours, depth, panels, vPlane, mPlane, vTile, mTile }) => {
+    const [position, panel, four, n, next, out, column, weight] = f.locals("i32", 8);
+    const sources = f.locals("i32", TILE_PIXELS);
+    const sums = sources.map(() => f.locals("v128", 2));
+    const weights = f.locals("v128", 2);
+    const factor = f.local("v128");
+
+    f.set(position, POSITIONS);
+    f.countdown(position, () => {
+      f.set(column, m);
+      f.set(panel, panels);
+      f.countdown(panel, () => {
+        f.set(next, v);
+        f.set(out, column);
+        f.set(four, fours);
+        f.countdown(four, () => {
+          for (const source of sources) {
+            f.set(source, next);
+            f.increase(next, vTile);
+          }
+          for (const sum of sums.flat()) f.set(sum, f32x4(0));
+          f.set(weight, u);
+          f.set(n, depth);
+          f.countdown(n, () => {
+            for (const [j, b] of weights.entries()) f.set(b, load("v128.load", weight, 16 * j));
+            for (const [i, source] of sources.entries()) {
+              f.set(factor, load("v128.load32_splat", source));
+              for (const [j, b] of weights.entries()) {
+                const sum = sums[i]![j]!;
+                f.set(sum, op("f32x4.add", sum, op("f32x4.mul", factor, b)));
+              }
+            }
+            for (const source of sources) f.increase(source, 4);
+            f.increase(weight, 4 * TILE_CHANNELS);
+          });
+          for (const pair of sums) {
+            for (const [j, sum] of pair.entries()) f.store("v128.store", out, sum, 16 * j);
+            f.increase(out, mTile);
+          }
+        });
+        f.set(u, weight);
+        f.increase(column, 4 * TILE_CHANNELS);
+      });
+      f.increase(v, vPlane);
+      f.increase(m, mPlane);
+    });
+  },
+);
+
+/**
+ * m[position][panel][group][4][8] += the sum over tiles of v[position][group][tile][4] times z[position][panel][tile][8];
+ * where `fresh` is not 0, = instead of +=. vPlane, zPlane, vGroup and zPanel are byte steps; m has no gaps.
+ */
+export const winogradOuter = define(
+  integers("v", "z", "m", "fresh", "tiles", "groups", "panels", "vPlane", "zPlane", "vGroup", "zPanel"),
+  (f, { v, z, m, fresh, tiles, groups, panels, vPlane, zPlane, vGroup, zPanel }) => {
+    const [position, panel, group, n, source, next, channel, column] = f.locals("i32", 8);
+    const sums = Array.from({ length: 4 }, () => f.locals("v128", 2));
+    const channels = f.locals("v128", 2);
+    const factor = f.local("v128");
+
+    f.set(position, POSITIONS);
+    f.countdown(position, () => {
+      f.set(column, z);
+      f.set(panel, panels);
+      f.countdown(panel, () => {
+        f.set(next, v);
+        f.set(group, groups);
+        f.countdown(group, () => {
+          f.if(
+            fresh,
+            () => {
+              for (const sum of sums.flat()) f.set(sum, f32x4(0));
+            },
+            () => {
+              for (const [i, sum] of sums.flat().entries()) f.set(sum, load("v128.load", m, 16 * i));
+            },
+          );
+          f.set(source, next);
+          f.set(channel, column);
+          f.set(n, tiles);
+          f.countdown(n, () => {
+            for (const [j, c] of channels.entries()) f.set(c, load("v128.load", channel, 16 * j));
+            for (const [i, pair] of sums.entries()) {
+              f.set(factor, load("v128.load32_splat", source, 4 * i));
+              for (const [j, sum] of pair.entries())
+                f.set(sum, op("f32x4.add", sum, op("f32x4.mul", factor, channels[j]!)));
+            }
+            f.increase(source, 16);
+            f.increase(channel, 32);
+          });
+          for (const [i, sum] of sums.flat().entries()) f.store("v128.store", m, sum, 16 * i);
+          f.increase(m, 128);
+          f.increase(next, vGroup);
+        });
+        f.increase(column, zPanel);
+      });
+      f.increase(v, vPlane);
+      f.increase(z, zPlane);
+    });
+  },
+);

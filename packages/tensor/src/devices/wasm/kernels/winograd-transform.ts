@@ -1,0 +1,180 @@
+// Winograd's transforms of feature maps, four channels a time: 4 x 4 patches of the source to 16 positions and back.
+//
+//   F(2x2, 3x3):  y  = A' [(G g G') * (B' d B)] A      patches d [4, 4], kernel g [3, 3], results y [2, 2]
+//   F(3x3, 2x2):  dg = G' [(A e A') * (B' d B)] G      cotangents e [2, 2]: the adjoint of the first in g
+//
+//   B' = 1  0 -1  0     A' = 1  1  1  0     G = 1   0   0
+//        0  1  1  0          0  1 -1 -1         1/2 1/2 1/2
+//        0 -1  1  0                             1/2 -1/2 1/2
+//        0  1  0 -1                             0   0   1
+//
+// (Lavin and Gray 2016, section 4.1; points 0, 1, -1 and infinity.) A tile is one patch: 2 x 2 results. All transformed
+// values of one position form a plane, a matrix of tiles and channels.
+import { define, type FunctionBuilder, integers } from "../assembler.ts";
+import { f32x4, type Local, load, op, type Value } from "../values.ts";
+
+type Vector = Value<"v128">;
+const plus = (a: Vector, b: Vector) => op("f32x4.add", a, b);
+const minus = (a: Vector, b: Vector) => op("f32x4.sub", a, b);
+
+/** Stores values one plane apart, from `at` on; `at` moves behind them. */
+function storePlanes(f: FunctionBuilder, at: Local<"i32">, plane: Local<"i32">, values: readonly Vector[]): void {
+  for (const v of values) {
+    f.store("v128.store", at, v);
+    f.increase(at, plane);
+  }
+}
+
+/**
+ * v[position][tile][group] = B' d B of `tiles` patches, one beside the other: patch t is the 4 x 4 pixels at x + 2 t xPixel.
+ * `groups` counts vectors of four channels. plane, vTile and vGroup are the bytes of v from position to position, tile
+ * to tile and group to group.
+ */
+export const winogradInput = define(
+  integers("x", "v", "tiles", "groups", "xRow", "xPixel", "plane", "vTile", "vGroup"),
+  (f, { x, v, tiles, groups, xRow, xPixel, plane, vTile, vGroup }) => {
+    const [n, at, row] = f.locals("i32", 3);
+    const rows = f.locals("i32", 4);
+    const [t0, t1, t2, t3, s0, s1, s2, s3, d1, d2] = f.locals("v128", 10);
+    const [t, s] = [
+      [t0, t1, t2, t3],
+      [s0, s1, s2, s3],
+    ];
+    const across = ([a, b, c, d]: readonly Vector[]) => [minus(a!, c!), plus(b!, c!), minus(c!, b!), minus(b!, d!)];
+    // Groups of result rows, so that loads stand between stores: V8 issues all loads that no store precedes at once.
+    const patchRow = (i: number, j: number) =>
+      load("v128.load", j === 0 ? rows[i]! : op("i32.add", rows[i]!, offsets[j - 1]!));
+    const offsets = f.locals("i32", 3);
+
+    f.set(offsets[0], xPixel);
+    f.set(offsets[1], op("i32.shl", xPixel, 1));
+    f.set(offsets[2], op("i32.add", offsets[1], xPixel));
+    f.countdown(tiles, () => {
+      f.set(row, x);
+      for (const r of rows) {
+        f.set(r, row);
+        f.increase(row, xRow);
+      }
+      f.set(row, v);
+      f.set(n, groups);
+      f.countdown(n, () => {
+        f.set(at, row);
+        for (const [j, local] of t.entries()) f.set(local, minus(patchRow(0, j), patchRow(2, j)));
+        storePlanes(f, at, plane, across(t));
+        for (const [j, local] of t.entries()) {
+          f.set(d1, patchRow(1, j));
+          f.set(d2, patchRow(2, j));
+          f.set(local, plus(d1, d2));
+          f.set(s[j]!, minus(d2, d1));
+        }
+        storePlanes(f, at, plane, [...across(t), ...across(s)]);
+        for (const [j, local] of t.entries()) f.set(local, minus(patchRow(1, j), patchRow(3, j)));
+        storePlanes(f, at, plane, across(t));
+        for (const r of rows) f.increase(r, 16);
+        f.increase(row, vGroup);
+      });
+      f.increase(x, offsets[1]);
+      f.increase(v, vTile);
+    });
+  },
+);
+
+/**
+ * y = bias + A' m A of `tiles` tiles, one beside the other: tile t becomes the 2 x 2 pixels at y + 2 t yPixel. m is
+ * [position][tile][4 groups] like v above. `bias` is the address of 4 groups floats, or 0 for none. With a yRow (yPixel) of
+ * 0 the second row (column) of a tile replaces its first: so the last tile of an odd size is written.
+ */
+export const winogradOutput = define(
+  integers("m", "y", "bias", "tiles", "groups", "yRow", "yPixel", "plane", "mTile"),
+  (f, { m, y, bias, tiles, groups, yRow, yPixel, plane, mTile }) => {
+    const [n, at, out, source, b] = f.locals("i32", 5);
+    const [y00, y01, y10, y11, left, right, add] = f.locals("v128", 7);
+    const [m0, m1, m2, m3] = f.locals("v128", 4);
+    const position = (local: Local<"v128">) => {
+      f.set(local, load("v128.load", at));
+      f.increase(at, plane);
+    };
+
+    f.countdown(tiles, () => {
+      f.set(source, m);
+      f.set(out, y);
+      f.set(b, bias);
+      f.set(n, groups);
+      f.countdown(n, () => {
+        f.set(at, source);
+        f.set(add, f32x4(0));
+        f.if(bias, () => f.set(add, load("v128.load", b)));
+        for (const local of [y00, y01]) f.set(local, add);
+        for (const local of [y10, y11]) f.set(local, add);
+        for (const i of [0, 1, 2, 3]) {
+          for (const local of [m0, m1, m2, m3]) position(local);
+          f.set(left, plus(plus(m0, m1), m2));
+          f.set(right, minus(minus(m1, m2), m3));
+          if (i < 3) {
+            f.set(y00, plus(y00, left));
+            f.set(y01, plus(y01, right));
+          }
+          if (i > 0) {
+            const next = i === 1 ? plus : minus;
+            f.set(y10, next(y10, left));
+            f.set(y11, next(y11, right));
+          }
+        }
+        f.store("v128.store", out, y00);
+        f.store("v128.store", op("i32.add", out, yPixel), y01);
+        f.set(at, op("i32.add", out, yRow));
+        f.store("v128.store", at, y10);
+        f.store("v128.store", op("i32.add", at, yPixel), y11);
+        for (const p of [source, out, b]) f.increase(p, 16);
+      });
+      f.increase(y, op("i32.shl", yPixel, 1));
+      f.increase(m, mTile);
+    });
+  },
+);
+
+/**
+ * z[position][panel][tile][0..8) = A e A' of `tiles` tiles, one beside the other: tile t is the 2 x 2 pixels at
+ * ct + 2 t ctPixel, of 8 `panels` channels. A tile is 32 bytes; plane and zPanel are the bytes of z from position to
+ * position and panel to panel. firstRow (firstColumn) is -1, or 0 to take a tile's first row (column) as zeros.
+ */
+export const winogradCotangent = define(
+  integers("ct", "z", "tiles", "panels", "ctRow", "ctPixel", "plane", "zPanel", "firstRow", "firstColumn"),
+  (f, { ct, z, tiles, panels, ctRow, ctPixel, plane, zPanel, firstRow, firstColumn }) => {
+    const [n, at, from, to] = f.locals("i32", 4);
+    const [e00, e01, e10, e11, a, b, rowMask, columnMask] = f.locals("v128", 8);
+    const masked = (x: Vector, ...masks: Vector[]) => masks.reduce((v, mask) => op("v128.and", v, mask), x);
+    const across = (p: Vector, q: Vector) => [p, plus(p, q), minus(p, q), op("f32x4.neg", q)];
+
+    f.set(rowMask, op("i32x4.splat", firstRow));
+    f.set(columnMask, op("i32x4.splat", firstColumn));
+    f.countdown(tiles, () => {
+      f.set(from, ct);
+      f.set(to, z);
+      f.set(n, panels);
+      f.countdown(n, () => {
+        for (const half of [0, 16]) {
+          f.set(e00, masked(load("v128.load", from, half), rowMask, columnMask));
+          f.set(e01, masked(load("v128.load", op("i32.add", from, ctPixel), half), rowMask));
+          f.set(at, op("i32.add", from, ctRow));
+          f.set(e10, masked(load("v128.load", at, half), columnMask));
+          f.set(e11, load("v128.load", op("i32.add", at, ctPixel), half));
+          f.set(at, op("i32.add", to, half));
+          storePlanes(f, at, plane, across(e00, e01));
+          for (const next of [plus, minus]) {
+            f.set(a, next(e00, e10));
+            f.set(b, next(e01, e11));
+            storePlanes(f, at, plane, across(a, b));
+          }
+          f.set(a, op("f32x4.neg", e10));
+          f.set(b, op("f32x4.neg", e11));
+          storePlanes(f, at, plane, across(a, b));
+        }
+        f.increase(from, 32);
+        f.increase(to, zPanel);
+      });
+      f.increase(ct, op("i32.shl", ctPixel, 1));
+      f.increase(z, 32);
+    });
+  },
+);
