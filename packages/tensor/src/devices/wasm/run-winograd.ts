@@ -3,7 +3,7 @@ import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
 import type { Launch } from "./launch.ts";
 import { type FeatureMap, featureMap, pixelIndex, readMap, writeMap } from "./layout.ts";
 import type { Runtime } from "./runtime.ts";
-import { type KernelSteps, winogradConv, winogradPack, winogradScratch, winogradWeightSize } from "./winograd/conv.ts";
+import { type KernelSteps, winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
 import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
 import type { MapSteps, Part } from "./winograd/tiles.ts";
 
@@ -51,7 +51,7 @@ function launchConv(
   const x = featureMap(runtime, { ...source, border });
   const y = featureMap(runtime, result);
   const sizes = { N, Ho: y.H, Wo: y.W, C: source.C, O: result.C };
-  const [w, u] = [runtime.allocate(9 * C * O), runtime.allocate(winogradWeightSize(C, O))];
+  const [w, u] = [runtime.allocate(9 * C * O), runtime.allocate(winogradWeightBytes({ C, O }) / 4)];
   const parts = partsOf(runtime, threads, winogradScratch(sizes));
   const maps = { x: from(x, -corner[0], -corner[1]), y: from(y, 0, 0) };
   const descriptor = { ...sizes, ...maps, u, bias: bias ? runtime.place(bias) : 0 };

@@ -78,13 +78,13 @@ export const winogradPack = define(
 );
 
 /**
- * dw = G' m G for m [position][panel][depth][8] without gaps: the 3 x 3 gradient of column and k goes to
+ * dw = G' m G for m [position][panel][depth][8], `plane` bytes from position to position: the 3 x 3 gradient of column and k goes to
  * dw + column wColumn + k wDepth, its taps wTap bytes apart.
  */
 export const winogradUnpack = define(
-  integers("m", "dw", "panels", "depth", "wColumn", "wDepth", "wTap"),
-  (f, { m, dw, panels, depth, wColumn, wDepth, wTap }) => {
-    const [panel, n, at, next, lane, target, plane] = f.locals("i32", 7);
+  integers("m", "dw", "panels", "depth", "plane", "wColumn", "wDepth", "wTap"),
+  (f, { m, dw, panels, depth, plane, wColumn, wDepth, wTap }) => {
+    const [n, at, next, lane, target] = f.locals("i32", 5);
     const rows = LANES.map(() => f.locals("v128", 3));
     const values = f.locals("v128", 4);
     const even = f.local("v128");
@@ -97,9 +97,7 @@ export const winogradUnpack = define(
       f.set(to[2]!, plus(even, d!));
     };
 
-    f.set(plane, op("i32.shl", op("i32.mul", panels, depth), 5));
-    f.set(panel, panels);
-    f.countdown(panel, () => {
+    f.countdown(panels, () => {
       for (const part of [0, 1]) {
         f.set(next, dw);
         f.set(n, depth);

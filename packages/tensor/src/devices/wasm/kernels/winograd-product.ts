@@ -9,20 +9,21 @@ export const POSITIONS = 16;
 
 /**
  * m[position][tile][8 panels] = v[position][tile][depth] times u[position][panel][depth][8]. `fours` counts groups of 4
- * tiles. vPlane, mPlane, vTile and mTile are byte steps; u has no gaps.
+ * tiles. vPlane, uPlane, mPlane, vTile and mTile are byte steps; inside a position u has no gaps.
  */
 export const winogradProduct = define(
-  integers("v", "u", "m", "fours", "depth", "panels", "vPlane", "mPlane", "vTile", "mTile"),
-  (f, { v, u, m, fours, depth, panels, vPlane, mPlane, vTile, mTile }) => {
-    const [position, panel, four, n, next, out, column, weight] = f.locals("i32", 8);
+  integers("v", "u", "m", "fours", "depth", "panels", "vPlane", "uPlane", "mPlane", "vTile", "mTile"),
+  (f, { v, u, m, fours, depth, panels, vPlane, uPlane, mPlane, vTile, mTile }) => {
+    const [position, panel, four, n, next, out, column, weights, weight] = f.locals("i32", 9);
     const sources = f.locals("i32", TILE_PIXELS);
     const sums = sources.map(() => f.locals("v128", 2));
-    const weights = f.locals("v128", 2);
-    const factor = f.local("v128");
+    const factors = f.locals("v128", 2);
+    const pixel = f.local("v128");
 
     f.set(position, POSITIONS);
     f.countdown(position, () => {
       f.set(column, m);
+      f.set(weights, u);
       f.set(panel, panels);
       f.countdown(panel, () => {
         f.set(next, v);
@@ -34,15 +35,15 @@ export const winogradProduct = define(
             f.increase(next, vTile);
           }
           for (const sum of sums.flat()) f.set(sum, f32x4(0));
-          f.set(weight, u);
+          f.set(weight, weights);
           f.set(n, depth);
           f.countdown(n, () => {
-            for (const [j, b] of weights.entries()) f.set(b, load("v128.load", weight, 16 * j));
+            for (const [j, b] of factors.entries()) f.set(b, load("v128.load", weight, 16 * j));
             for (const [i, source] of sources.entries()) {
-              f.set(factor, load("v128.load32_splat", source));
-              for (const [j, b] of weights.entries()) {
+              f.set(pixel, load("v128.load32_splat", source));
+              for (const [j, b] of factors.entries()) {
                 const sum = sums[i]![j]!;
-                f.set(sum, op("f32x4.add", sum, op("f32x4.mul", factor, b)));
+                f.set(sum, op("f32x4.add", sum, op("f32x4.mul", pixel, b)));
               }
             }
             for (const source of sources) f.increase(source, 4);
@@ -53,10 +54,11 @@ export const winogradProduct = define(
             f.increase(out, mTile);
           }
         });
-        f.set(u, weight);
+        f.set(weights, weight);
         f.increase(column, 4 * TILE_CHANNELS);
       });
       f.increase(v, vPlane);
+      f.increase(u, uPlane);
       f.increase(m, mPlane);
     });
   },
@@ -64,12 +66,12 @@ export const winogradProduct = define(
 
 /**
  * m[position][panel][group][4][8] += the sum over tiles of v[position][group][tile][4] times z[position][panel][tile][8];
- * where `fresh` is not 0, = instead of +=. vPlane, zPlane, vGroup and zPanel are byte steps; m has no gaps.
+ * where `fresh` is not 0, = instead of +=. vPlane, zPlane, mPlane, vGroup and zPanel are byte steps; inside a position m has no gaps.
  */
 export const winogradOuter = define(
-  integers("v", "z", "m", "fresh", "tiles", "groups", "panels", "vPlane", "zPlane", "vGroup", "zPanel"),
-  (f, { v, z, m, fresh, tiles, groups, panels, vPlane, zPlane, vGroup, zPanel }) => {
-    const [position, panel, group, n, source, next, channel, column] = f.locals("i32", 8);
+  integers("v", "z", "m", "fresh", "tiles", "groups", "panels", "vPlane", "zPlane", "mPlane", "vGroup", "zPanel"),
+  (f, { v, z, m, fresh, tiles, groups, panels, vPlane, zPlane, mPlane, vGroup, zPanel }) => {
+    const [position, panel, group, n, source, next, channel, column, to] = f.locals("i32", 9);
     const sums = Array.from({ length: 4 }, () => f.locals("v128", 2));
     const channels = f.locals("v128", 2);
     const factor = f.local("v128");
@@ -77,6 +79,7 @@ export const winogradOuter = define(
     f.set(position, POSITIONS);
     f.countdown(position, () => {
       f.set(column, z);
+      f.set(to, m);
       f.set(panel, panels);
       f.countdown(panel, () => {
         f.set(next, v);
@@ -88,7 +91,7 @@ export const winogradOuter = define(
               for (const sum of sums.flat()) f.set(sum, f32x4(0));
             },
             () => {
-              for (const [i, sum] of sums.flat().entries()) f.set(sum, load("v128.load", m, 16 * i));
+              for (const [i, sum] of sums.flat().entries()) f.set(sum, load("v128.load", to, 16 * i));
             },
           );
           f.set(source, next);
@@ -104,14 +107,15 @@ export const winogradOuter = define(
             f.increase(source, 16);
             f.increase(channel, 32);
           });
-          for (const [i, sum] of sums.flat().entries()) f.store("v128.store", m, sum, 16 * i);
-          f.increase(m, 128);
+          for (const [i, sum] of sums.flat().entries()) f.store("v128.store", to, sum, 16 * i);
+          f.increase(to, 128);
           f.increase(next, vGroup);
         });
         f.increase(column, zPanel);
       });
       f.increase(v, vPlane);
       f.increase(z, zPlane);
+      f.increase(m, mPlane);
     });
   },
 );

@@ -17,17 +17,17 @@ export interface WinogradConvWeight extends TileSizes {
   readonly dw: KernelSteps;
 }
 
-/** A section is the sums of so many input and output channels at most: 256 KiB. All tiles pass for each section. */
-const SECTION = 64;
+/** A section is the sums of so many input and output channels at most: 1 MiB. All tiles pass for each section. */
+const SECTION = 128;
 /** Scratch for the transformed values of a block of tiles. */
-const BLOCK_BYTES = 192 * 1024;
+const BLOCK_BYTES = 384 * 1024;
 
 /** The largest part when n is cut into equal parts of at most SECTION, in multiples of `unit`. */
 const sectionOf = (n: number, unit: number) => unit * Math.ceil(n / unit / Math.ceil(n / SECTION));
 
 /** Bytes of scratch that a thread needs, whatever the number of threads. */
 export const winogradConvWeightScratch = ({ C, O }: { C: number; O: number }): number =>
-  4 * POSITIONS * Math.min(C, SECTION) * Math.min(O, SECTION) + BLOCK_BYTES + 2 * POSITIONS * planeBytes(1, 1);
+  POSITIONS * planeBytes(Math.min(C, SECTION), Math.min(O, SECTION)) + BLOCK_BYTES + 2 * POSITIONS * planeBytes(1, 1);
 
 /** Runs this thread's part: some of the input channels. The order of a sum does not depend on the threads. */
 export function winogradConvWeight(kernels: Kernels, d: WinogradConvWeight, { thread, threads, scratch }: Part): void {
@@ -58,8 +58,8 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
   const { dw, C, O } = d;
   const { tiles } = countTiles(d);
   const block = tilesIn(BLOCK_BYTES, C + O);
-  const [vPlane, zPlane] = [planeBytes(block, C), planeBytes(block, O)];
-  const v = scratch + POSITIONS * 4 * C * O;
+  const [vPlane, zPlane, mPlane] = [planeBytes(block, C), planeBytes(block, O), planeBytes(C, O)];
+  const v = scratch + POSITIONS * mPlane;
   const z = v + POSITIONS * vPlane;
   for (let tile = 0; tile < tiles; tile += block) {
     const end = Math.min(tiles, tile + block);
@@ -75,6 +75,7 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
       panels: O / 8,
       vPlane,
       zPlane,
+      mPlane,
       vGroup: 16 * block,
       zPanel: 32 * block,
     });
@@ -84,6 +85,7 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
     dw: dw.at,
     panels: O / 8,
     depth: C,
+    plane: mPlane,
     wColumn: dw.o,
     wDepth: dw.c,
     wTap: dw.tap,

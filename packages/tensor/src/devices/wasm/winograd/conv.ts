@@ -31,7 +31,7 @@ export interface KernelSteps {
 }
 
 /** Scratch for a block: fits the second-level cache with the weights of a position. */
-const BLOCK_BYTES = 192 * 1024;
+const BLOCK_BYTES = 128 * 1024;
 
 /** Bytes of scratch that a thread needs. */
 export function winogradScratch({ C, O }: { C: number; O: number }): number {
@@ -39,8 +39,8 @@ export function winogradScratch({ C, O }: { C: number; O: number }): number {
   return POSITIONS * (planeBytes(block, C) + planeBytes(block, O));
 }
 
-/** Floats of the transformed weights. */
-export const winogradWeightSize = (C: number, O: number): number => POSITIONS * C * O;
+/** Bytes of the transformed weights. */
+export const winogradWeightBytes = ({ C, O }: { C: number; O: number }): number => POSITIONS * planeBytes(C, O);
 
 /**
  * Transforms the weights w of O x C kernels to u, for the convolution, or `turned` for its input gradient (whose
@@ -63,7 +63,7 @@ export function winogradPack(
     u: u + 32 * first * depth,
     panels: count,
     depth,
-    plane: 4 * columns * depth,
+    plane: planeBytes(columns, depth),
     wColumn,
     wDepth,
     wTap: turned ? -w.tap : w.tap,
@@ -89,6 +89,7 @@ export function winogradConv(kernels: Kernels, d: WinogradConv, { thread, thread
       depth: d.C,
       panels: d.O / 8,
       vPlane,
+      uPlane: planeBytes(d.C, d.O),
       mPlane,
       vTile: 4 * d.C,
       mTile: 4 * d.O,
