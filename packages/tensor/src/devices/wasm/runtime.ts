@@ -9,7 +9,7 @@ import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
 import { winogradPack, winogradUnpack } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
 import { winogradCotangent, winogradInput, winogradOutput } from "./kernels/winograd-transform.ts";
-import { WebAssembly } from "./web-assembly.ts";
+import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
   ...{ conv, convWeight, depthwise, depthwiseWeight, exp, sigmoid, silu },
@@ -22,6 +22,9 @@ const LINE = 64;
 
 export type Kernels = Exports<typeof definitions>;
 
+/** Compiles every kernel over a memory: once per thread. */
+export const instantiateKernels = (memory: WasmMemory): Kernels => instantiate(definitions, memory);
+
 export class Runtime {
   readonly kernels: Kernels;
   /** The memory as floats and as integers: index = byte address / 4. */
@@ -33,7 +36,7 @@ export class Runtime {
   constructor({ bytes, shared = false }: { bytes: number; shared?: boolean }) {
     const pages = Math.ceil(bytes / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
-    this.kernels = instantiate(definitions, memory);
+    this.kernels = instantiateKernels(memory);
     this.floats = new Float32Array(memory.buffer);
     this.integers = new Int32Array(memory.buffer);
   }
