@@ -2,6 +2,7 @@
 import { currentTrace } from "./bind.ts";
 import { cpu } from "./devices/cpu/cpu.ts";
 import type { Device, Executable } from "./devices/device.ts";
+import { createWasm } from "./devices/wasm/device.ts";
 import { OpError } from "./errors.ts";
 import { type Hoisted, hoist } from "./passes/hoist.ts";
 import { optimize } from "./passes/optimize.ts";
@@ -12,16 +13,32 @@ import { showShape } from "./shape.ts";
 import { concrete, Tensor } from "./tensor.ts";
 import { Trace } from "./trace.ts";
 
-const devices = { cpu } satisfies Record<string, Device>;
+let wasm: Device | undefined;
+/** Devices by name; those that hold memory or threads are made at first use and shared by all programs. */
+const devices = {
+  cpu: () => cpu,
+  wasm: () => {
+    wasm ??= createWasm();
+    return wasm;
+  },
+} satisfies Record<string, () => Device>;
 /** Where a program runs. */
 export type DeviceName = keyof typeof devices;
 export const deviceNames = Object.keys(devices) as readonly DeviceName[];
+
+/** The device of a name, or the device itself. @throws OpError if there is none of that name. */
+function deviceOf(device: DeviceName | Device): Device {
+  if (typeof device !== "string") return device;
+  if (!Object.hasOwn(devices, device)) throw new OpError("compile", `a device of ${deviceNames.join(", ")}`, device);
+  return devices[device]();
+}
 
 /** What a compiled function may return. */
 export type Result = Tensor | Readonly<Record<string, Tensor>>;
 
 export interface CompileOptions {
-  readonly device?: DeviceName;
+  /** A name, or a device with settings of its own such as `createWasm({ threads: 1 })`. */
+  readonly device?: DeviceName | Device;
   /** Programs kept, one per signature; beyond, the one unused for longest is dropped and compiled again when needed. */
   readonly maxPrograms?: number;
 }
@@ -57,13 +74,13 @@ export function compile<I extends readonly Tensor[], R extends Result>(
   fn: (...inputs: I) => R,
   { device = "cpu", maxPrograms = defaultMaxPrograms }: CompileOptions = {},
 ): Compiled<I, R> {
-  if (!Object.hasOwn(devices, device)) throw new OpError("compile", `a device of ${deviceNames.join(", ")}`, device);
+  const target = deviceOf(device);
   const programs = new Map<string, Loaded<R>>();
   const key = (inputs: readonly Tensor[]) => inputs.map((t) => `${showShape(t.shape)} ${t.dtype}`).join("; ");
 
   const load = (inputs: I): Loaded<R> => {
     const signature = key(inputs);
-    const found = programs.get(signature) ?? build(fn, inputs, devices[device]);
+    const found = programs.get(signature) ?? build(fn, inputs, target);
     programs.delete(signature);
     programs.set(signature, found);
     for (const [oldest, loaded] of programs) {
@@ -95,7 +112,7 @@ export function compile<I extends readonly Tensor[], R extends Result>(
   };
   return Object.defineProperty(
     Object.assign(call, {
-      report: (...inputs: I | []) => report(find(inputs).hoisted),
+      report: (...inputs: I | []) => report(find(inputs).hoisted, find(inputs).executable.memory),
       print: (...inputs: I | []) => printProgram(find(inputs).hoisted.program),
       dispose,
       [Symbol.dispose]: dispose,

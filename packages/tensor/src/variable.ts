@@ -7,6 +7,12 @@ import { type Shape, sameShape, showShape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 import { Trace } from "./trace.ts";
 
+/** A device that holds the newest value of Variables. */
+export interface Holder {
+  /** Brings a value home. */
+  pull(variable: Variable): Tensor;
+}
+
 /**
  * A cell holding a tensor. Inside a compiled function `value` is a symbol and `assign` is recorded; all assignments of
  * one program happen at once, at its end.
@@ -20,6 +26,7 @@ export class Variable {
   /** Grows with every assignment; programs use it to know what is stale. */
   version = 0;
   #value: Tensor;
+  #holder: Holder | undefined;
 
   constructor(value: Tensor) {
     if (!value.view) throw new OpError("Variable", "a tensor with data", "a symbol");
@@ -38,7 +45,7 @@ export class Variable {
   /** The tensor held now; inside a compiled function, its symbol (after an `assign`, the assigned one). */
   get value(): Tensor {
     const trace = currentTrace();
-    if (!(trace instanceof Trace)) return this.#value;
+    if (!(trace instanceof Trace)) return this.#home();
     const written = trace.writes.get(this);
     if (written) return written;
     let symbol = trace.reads.get(this);
@@ -51,6 +58,20 @@ export class Variable {
 
   /** The value, brought home from whatever device holds it. */
   async read(): Promise<Tensor> {
+    return this.#home();
+  }
+
+  /** Says that a device has assigned the value, and keeps it until someone asks. */
+  heldBy(holder: Holder): void {
+    this.#holder = holder;
+    this.version++;
+  }
+
+  #home(): Tensor {
+    if (this.#holder) {
+      this.#value = this.#holder.pull(this);
+      this.#holder = undefined;
+    }
     return this.#value;
   }
 
@@ -67,12 +88,13 @@ export class Variable {
   /** Changes the dtype, value cast along. Not inside a compiled function. */
   to(dtype: Dtype): void {
     if (currentTrace()) throw new OpError("Variable.to", "to be called outside of compile", "a call inside a trace");
-    if (dtype !== this.dtype) this.#set(cast(this.#value, dtype));
+    if (dtype !== this.dtype) this.#set(cast(this.#home(), dtype));
   }
 
   #set(next: Tensor): void {
     if (!next.view) throw new OpError("assign", "a tensor with data", "a symbol", "it leaked out of compile");
     this.#value = next;
+    this.#holder = undefined;
     this.version++;
   }
 }

@@ -3,11 +3,24 @@ import type { Hoisted } from "../passes/hoist.ts";
 import type { Concrete, Tensor } from "../tensor.ts";
 
 export interface Device {
+  readonly name: string;
+  /** @throws OpError if the device cannot run the program, or has no room for it. */
   load(program: Hoisted): Executable;
 }
 export interface Executable {
+  /** Memory that the program was planned to take; absent where it is taken as needed. */
+  readonly memory?: PlannedMemory;
   /** One run: inputs in, Variables updated, outputs out. */
   run(inputs: readonly Concrete[]): Promise<readonly Tensor[]>;
   /** Gives back what the program holds. */
   dispose(): void;
+}
+/** Bytes, exact and the same on every machine. */
+export interface PlannedMemory {
+  /** Needed during a run alone: programs of one device share them. */
+  readonly arena: number;
+  /** Held as long as the program is loaded: constants, tables, hoisted values. Variables not counted. */
+  readonly program: number;
+  /** Equations whose operands had to be copied because strides could not express them. */
+  readonly copies: readonly string[];
 }

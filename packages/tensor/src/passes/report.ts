@@ -1,5 +1,6 @@
 // What a program costs: FLOPs and bytes per equation and planned peak memory, the same on every machine.
 import type { Equation } from "../bind.ts";
+import type { PlannedMemory } from "../devices/device.ts";
 import { type Primitive, type PrimitiveName, primitives } from "../primitives/table.ts";
 import type { Shape } from "../shape.ts";
 import type { Hoisted } from "./hoist.ts";
@@ -24,11 +25,13 @@ export interface Report {
   readonly variableBytes: number;
   /** Equations that run only after a Variable has changed. */
   readonly hoisted: readonly EquationCost[];
+  /** What the device planned to take, where it plans. */
+  readonly planned?: PlannedMemory;
 }
 
 const total = (costs: readonly EquationCost[], key: "flops" | "bytes") => costs.reduce((n, c) => n + c[key], 0);
 
-export function report({ before, program }: Hoisted): Report {
+export function report({ before, program }: Hoisted, planned?: PlannedMemory): Report {
   const equations = program.equations.map(cost);
   return {
     equations,
@@ -37,6 +40,7 @@ export function report({ before, program }: Hoisted): Report {
     peakBytes: peakBytes(program),
     variableBytes: [...program.variables.values()].reduce((n, t) => n + bytes(t), 0),
     hoisted: before.map(cost),
+    ...(planned && { planned }),
   };
 }
 

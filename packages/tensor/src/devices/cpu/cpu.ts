@@ -9,6 +9,7 @@ import type { Device, Executable } from "../device.ts";
 import { ArrayPool } from "./pool.ts";
 
 export const cpu: Device = {
+  name: "cpu",
   load({ before, program }): Executable {
     const dying = lastUses(program);
     let pool = new ArrayPool();

@@ -6,6 +6,7 @@ import type { Shape } from "../../../shape.ts";
 import type { Tensor } from "../../../tensor.ts";
 import type { Place, Storage } from "../plan/place.ts";
 import type { Step } from "../steps/table.ts";
+import type { HostPlan } from "./host.ts";
 
 export interface Builder {
   /** Where a tensor that exists lies, whatever its strides. */
@@ -16,14 +17,24 @@ export interface Builder {
   define(t: Tensor, place: Place): void;
   /** The tensor as a map [N, C, H, W] that lies NHWC (channel stride 1) with at least this border of zeros. */
   map(t: Tensor, border?: Pair): Place;
+  /** Memory for a map [N, C, H, W] that lies NHWC, of any content. */
+  newMap(shape: Shape): Place;
   /** The elements row-major without gaps; copied if they lie otherwise. */
   rowMajor(place: Place): Place;
   /** Row-major memory for the plan's own use, any content. */
   scratch(shape: Shape): Place;
+  /** What `make` derives from a place: made once for equal keys, and before all runs if the place is constant. */
+  derived(from: Place, key: string, make: () => Place): Place;
+  /** Byte address of a table of integers that lives as long as the program; made once for equal keys. */
+  table(key: string, make: () => readonly number[]): number;
   /** Appends a copy of all elements of `source` to `target`, of the same shape. */
   copy(target: Place, source: Place): void;
   /** Sets all elements to a value. */
   fill(target: Place, value: number): void;
+  /** Keeps a place alive to here. */
+  use(place: Place): void;
+  /** The number of a host call, described when all addresses are known. */
+  hostCall(describe: () => HostPlan): number;
   /**
    * Appends a step. `make` is called when all addresses are known and gives plain data, the same for every thread. Every
    * storage that the step reads or writes must be named: life times and barriers follow from that.

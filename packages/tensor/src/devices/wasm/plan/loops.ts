@@ -1,24 +1,21 @@
-// Loops over places of one shape: axes of size 1 drop out, axes that lie one in the other in every place merge.
-import type { Place } from "./place.ts";
+// Loops over several places of one shape: axes of size 1 drop out, axes that lie one in the other in every place merge.
+import type { Shape } from "../../../shape.ts";
 
-/** A loop of n turns; each place moves by its stride (floats) per turn. */
+/** A loop of n turns; every place moves by its stride (floats) per turn. */
 export interface Loop {
   readonly n: number;
   readonly strides: readonly number[];
 }
 
-/** The axes of a place from the one with the widest stride to the narrowest: how its elements follow in memory. */
-export const physicalOrder = ({ shape, strides }: Place): number[] =>
-  shape.map((_, axis) => axis).sort((a, b) => Math.abs(strides[b]!) - Math.abs(strides[a]!) || a - b);
-
-/** The fewest loops that visit all elements, outermost first, in the order of the first place; at least one. */
-export function loopsOver(places: readonly Place[]): Loop[] {
-  const [first] = places;
+/** The fewest loops that visit all elements, in the order in which the first strides fall; at least one. */
+export function loopsOver(shape: Shape, places: readonly (readonly number[])[]): Loop[] {
+  const order = places[0]!;
+  const axes = [...shape.keys()].filter((axis) => shape[axis] !== 1);
+  axes.sort((a, b) => Math.abs(order[b]!) - Math.abs(order[a]!) || a - b);
   const loops: { n: number; strides: number[] }[] = [];
-  for (const axis of physicalOrder(first!)) {
-    const n = first!.shape[axis]!;
-    if (n === 1) continue;
-    const strides = places.map((p) => p.strides[axis]!);
+  for (const axis of axes) {
+    const n = shape[axis]!;
+    const strides = places.map((p) => p[axis]!);
     const outer = loops.at(-1);
     if (outer?.strides.every((s, i) => s === strides[i]! * n)) {
       outer.n *= n;

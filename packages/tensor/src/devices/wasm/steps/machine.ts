@@ -12,6 +12,8 @@ export interface Machine {
   /** Bytes of memory that belong to this thread: arguments of a kernel call, then scratch. */
   readonly args: number;
   readonly scratch: number;
+  /** Makes a host call; the first thread alone has it. */
+  readonly host?: (call: number) => void;
   readonly thread: number;
   readonly threads: number;
 }

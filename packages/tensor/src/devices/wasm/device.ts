@@ -1,0 +1,177 @@
+// The wasm device: SIMD kernels over one memory, a pool of threads that walk the same plan, Variables that stay in memory
+// between runs.
+import { OpError } from "../../errors.ts";
+import type { Hoisted } from "../../passes/hoist.ts";
+import { showShape } from "../../shape.ts";
+import { type Concrete, contiguous, fromData, type Tensor, type TensorSpec } from "../../tensor.ts";
+import type { Holder, Variable } from "../../variable.ts";
+import type { Device, Executable } from "../device.ts";
+import { Heap } from "./heap.ts";
+import type { HostPlan, Transfer } from "./lower/host.ts";
+import { makeMemory } from "./memory.ts";
+import { makePlan, type Plan, type PlanMemory } from "./plan/plan.ts";
+import { Pool } from "./threads/pool.ts";
+
+export interface WasmOptions {
+  /** Threads that work, the caller's included. Default: one per core. Results do not depend on it. */
+  readonly threads?: number;
+  /** Most bytes of memory. Default: what WebAssembly can address, 4 GiB; untouched memory costs nothing. */
+  readonly maximumBytes?: number;
+}
+/** Whole numbers are held as floats. */
+const LARGEST_INTEGER = 2 ** 24;
+
+/** A wasm device of its own: its memory and threads are not shared with others. */
+export function createWasm(options: WasmOptions = {}): WasmDevice {
+  return new WasmDevice(options);
+}
+
+class WasmDevice implements Device, Holder {
+  readonly name = "wasm";
+  readonly #floats: Float32Array;
+  readonly #shared: boolean;
+  readonly #heap: Heap;
+  readonly #pool: Pool;
+  readonly #variables = new WeakMap<Variable, { readonly address: number; version: number }>();
+  readonly #dropped: FinalizationRegistry<number>;
+
+  constructor({ threads = cores(), maximumBytes }: WasmOptions) {
+    const memory = makeMemory({ shared: threads > 1, ...(maximumBytes !== undefined && { maximumBytes }) });
+    this.#floats = new Float32Array(memory.buffer);
+    this.#shared = !(memory.buffer instanceof ArrayBuffer);
+    this.#heap = new Heap(memory.buffer.byteLength);
+    this.#pool = new Pool({ memory, heap: this.#heap, threads });
+    this.#dropped = new FinalizationRegistry((address) => this.#heap.free(address));
+  }
+  /** Threads at work. */
+  get threads(): number {
+    return this.#pool.threads;
+  }
+  /** Why there are fewer threads than asked for, if so. */
+  get note(): string | undefined {
+    return this.#pool.note;
+  }
+  load(hoisted: Hoisted): Executable {
+    requireFloat32(hoisted);
+    const held: number[] = [];
+    let bytes = 0;
+    const memory: PlanMemory = {
+      persistent: {
+        allocate: (size) => {
+          const address = this.#heap.allocate(size);
+          held.push(address);
+          bytes += size;
+          return address;
+        },
+      },
+      variable: (v) => this.#stateOf(v).address,
+      openArena: (size) => this.#heap.openArena(size),
+    };
+    const free = (): void => {
+      for (const address of held.splice(0)) this.#heap.free(address);
+    };
+    try {
+      const plan = makePlan(hoisted, memory, this.#shared);
+      return this.#executable(hoisted, plan, bytes, free);
+    } catch (error) {
+      free();
+      throw error;
+    }
+  }
+  #executable({ program }: Hoisted, plan: Plan, bytes: number, free: () => void): Executable {
+    const constants = [...program.variables.keys()].filter((v) => !program.updates.has(v));
+    let id: number | undefined;
+    let versions: readonly number[] | undefined;
+    const loaded = (): number => {
+      for (const { address, values } of plan.constants)
+        if (values instanceof Int32Array) new Int32Array(this.#floats.buffer, address, values.length).set(values);
+        else this.#floats.set(values, address / 4);
+      return this.#pool.load(plan);
+    };
+    return {
+      memory: { arena: plan.arenaBytes, program: bytes, copies: [] },
+      run: async (inputs) => {
+        await this.#pool.start();
+        id ??= loaded();
+        for (const [i, transfer] of plan.inputs.entries()) this.#write(transfer, inputs[i]!);
+        for (const v of program.variables.keys()) this.#upload(v);
+        const now = constants.map((v) => v.version);
+        const fresh = versions?.every((version, i) => version === now[i]) ?? false;
+        this.#pool.run(id, { from: fresh ? plan.prologue : 0, host: (call) => this.#hostCall(plan.hosts[call]!) });
+        versions = now;
+        for (const v of program.updates.keys()) {
+          v.heldBy(this);
+          this.#stateOf(v).version = v.version;
+        }
+        return plan.outputs.map((transfer) => this.#read(transfer));
+      },
+      dispose: () => {
+        if (id !== undefined) this.#pool.release(id);
+        this.#heap.closeArena(plan.arenaBytes);
+        free();
+      },
+    };
+  }
+  pull(variable: Variable): Tensor {
+    const { address } = this.#stateOf(variable);
+    return this.#read({ address, spec: { shape: variable.shape, dtype: variable.dtype } });
+  }
+  /** Ends the threads. Programs loaded on the device cannot run any more. */
+  async dispose(): Promise<void> {
+    await this.#pool.dispose();
+  }
+  #stateOf(v: Variable): { readonly address: number; version: number } {
+    const known = this.#variables.get(v);
+    if (known) return known;
+    const state = { address: this.#heap.allocate(bytesOf(v)), version: -1 };
+    this.#variables.set(v, state);
+    this.#dropped.register(v, state.address);
+    return state;
+  }
+  #upload(v: Variable): void {
+    const state = this.#stateOf(v);
+    if (state.version === v.version) return;
+    this.#write({ address: state.address, spec: v }, v.value as Concrete); // outside of traces it has data
+    state.version = v.version;
+  }
+  #write({ address, spec }: Transfer, value: Concrete): void {
+    const data = contiguous(value);
+    if (spec.dtype === "int32" && data.some((n) => Math.abs(n) > LARGEST_INTEGER))
+      throw new OpError("wasm", `whole numbers up to ${LARGEST_INTEGER}`, "a larger one", "use device cpu");
+    this.#floats.set(data, address / 4);
+  }
+  #read({ address, spec }: Transfer): Concrete {
+    const size = spec.shape.reduce((n, m) => n * m, 1);
+    const floats = this.#floats.subarray(address / 4, address / 4 + size);
+    const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+    const data = new arrays[spec.dtype as keyof typeof arrays](floats); // float64 was refused
+    return fromData(data, spec.shape, spec.dtype);
+  }
+  #hostCall({ params, inputs, outputs }: HostPlan): void {
+    const results = params.fn(...inputs.map((transfer) => this.#read(transfer)));
+    for (const [i, transfer] of outputs.entries()) {
+      const result = results[i] as Concrete | undefined; // host functions return data
+      if (!result || showShape(result.shape) !== showShape(transfer.spec.shape))
+        throw new OpError("hostCall", `an output of ${showShape(transfer.spec.shape)}`, showShape(result?.shape ?? []));
+      this.#write(transfer, result);
+    }
+  }
+}
+
+/** A vector load past the last element stays inside. */
+const bytesOf = ({ shape }: TensorSpec): number => 4 * shape.reduce((n, m) => n * m, 1) + 32;
+
+function requireFloat32({ before, program }: Hoisted): void {
+  const tensors = [...before, ...program.equations].flatMap((e) => [...e.inputs, ...e.outputs]);
+  for (const t of [...program.inputs, ...program.variables.values(), ...tensors])
+    if (t.dtype === "float64")
+      throw new OpError("wasm", "float32, int32 and bool", "float64", "device cpu computes in float64");
+}
+
+function cores(): number {
+  const { navigator, process } = globalThis as unknown as {
+    readonly navigator?: { readonly hardwareConcurrency?: number };
+    readonly process?: { getBuiltinModule?(name: "node:os"): { availableParallelism(): number } };
+  };
+  return process?.getBuiltinModule?.("node:os").availableParallelism() ?? navigator?.hardwareConcurrency ?? 1;
+}

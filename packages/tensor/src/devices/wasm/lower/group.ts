@@ -1,0 +1,252 @@
+// Pointwise groups, copies and fills: loops over places of any strides, cut into units that threads share.
+import type { Equation } from "../../../bind.ts";
+import type { Group } from "../../../passes/fuse.ts";
+import { uniform } from "../../../passes/program.ts";
+import { rowMajor, type Shape, sizeOf } from "../../../shape.ts";
+import type { Tensor } from "../../../tensor.ts";
+import { type Loop, loopsOver } from "../plan/loops.ts";
+import { addressOf, expandPlace, type Place, slicePlace } from "../plan/place.ts";
+import type { Access, Expression, NodeName, Ref } from "../pointwise/expression.ts";
+import type { Planner } from "./planner.ts";
+
+interface Work {
+  /** All operands and stores have this shape. */
+  readonly shape: Shape;
+  /** Strides that say in which order to walk. */
+  readonly order: readonly number[];
+  readonly operands: readonly Place[];
+  readonly scalars: readonly number[];
+  readonly nodes: Expression["nodes"];
+  readonly stores: readonly { readonly place: Place; readonly value: Ref }[];
+  readonly sums: readonly Ref[];
+}
+/** Partial sums [units][inner] of a group. */
+interface Partials {
+  readonly units: number;
+  readonly places: readonly Place[];
+}
+
+/** Longer inner loops are cut, so that there are pieces to share and to keep in cache. */
+const LONGEST_INNER = 2048;
+const CUT_INNER = 1024;
+/** Pieces of a group with sums; a number of their own, so that sums do not depend on the number of threads. */
+const SUM_UNITS = 16;
+const MOST_UNITS = 64;
+/** Bytes that one kernel call reads and writes: they stay in the second-level cache. */
+const BLOCK_BYTES = 128 * 1024;
+const LEAST_BLOCK = 16;
+/** Elements below which waking other threads costs more than it saves. */
+const SERIAL = 4096;
+/** Numbers that many expressions have in common; others are arguments, so that they do not make kernels. */
+const COMMON = new Set([0, 1, -1, 2, 0.5]);
+
+/** Appends the steps of a pointwise computation. */
+function emit(planner: Planner, work: Work): Partials {
+  const { shape, operands, stores, sums } = work;
+  const kept = innermostOf(work.order, shape);
+  const walks = [
+    work.order,
+    ...(sums.length > 0 ? [shape.map((_, axis) => (axis === kept ? 1 : 0))] : []),
+    ...operands.map((p) => p.strides),
+    ...stores.map(({ place }) => place.strides),
+  ];
+  const first = walks.length - operands.length - stores.length;
+  const loops = loopsOver(shape, walks).map(({ n, strides }) => ({ n, strides: strides.slice(first) }));
+  if (sums.length > 0 && shape[kept] === 1) loops.push({ n: 1, strides: loops[0]!.strides.map(() => 0) });
+  const inner = loops.at(-1)!;
+  if (sums.length > 0 || inner.n <= LONGEST_INNER) return emitLoops(planner, work, loops, 0);
+  const whole = Math.floor(inner.n / CUT_INNER);
+  const outer = loops.slice(0, -1);
+  const cut = { n: whole, strides: inner.strides.map((s) => s * CUT_INNER) };
+  const partials = emitLoops(planner, work, [...outer, cut, { ...inner, n: CUT_INNER }], 0);
+  const rest = inner.n - whole * CUT_INNER;
+  if (rest > 0) emitLoops(planner, work, [...outer, { ...inner, n: rest }], whole * CUT_INNER);
+  return partials;
+}
+
+/** `start`: turns of the innermost loop that come before. */
+function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: number): Partials {
+  const { operands, stores, sums, scalars, nodes } = work;
+  const places = [...operands, ...stores.map(({ place }) => place)];
+  const loops = [...given];
+  while (loops.length < 3) loops.unshift({ n: 1, strides: places.map(() => 0) });
+  const inner = loops.at(-1)!;
+  const pixels = loops.slice(0, -1).reduce((n, loop) => n * loop.n, 1);
+  const access = (i: number): Access =>
+    inner.n === 1 || inner.strides[i] === 1 ? "vector" : inner.strides[i] === 0 ? "repeat" : "strided";
+  const storeAccess = (i: number) => (access(i) === "vector" ? "vector" : "strided");
+  const kernel = planner.kernels.nameOf({
+    operands: operands.map((_, i) => access(i)),
+    scalars: scalars.length,
+    nodes,
+    stores: stores.map(({ value }, i) => ({ access: storeAccess(operands.length + i), value })),
+    sums,
+  });
+  const units = Math.max(1, Math.min(pixels, sums.length > 0 ? SUM_UNITS : MOST_UNITS));
+  const partials = sums.map(() => planner.scratch([units, inner.n]));
+  const live = Math.max(1, places.length);
+  const block = Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / (4 * inner.n * live)));
+  const touched = {
+    reads: operands.map((p) => p.storage),
+    writes: [...stores.map(({ place }) => place.storage), ...partials.map((p) => p.storage)],
+  };
+  if (pixels * inner.n > 0)
+    planner.step(touched, () => ({
+      op: "pointwise",
+      kernel,
+      scalars,
+      loops: loops.map(({ n }) => n),
+      accesses: places.map((p, i) => ({
+        address: addressOf(p) + 4 * start * inner.strides[i]!,
+        strides: loops.map(({ strides }) => 4 * strides[i]!),
+      })),
+      sums: partials.map(addressOf),
+      units,
+      block,
+      serial: pixels * inner.n < SERIAL,
+    }));
+  return { units, places: partials };
+}
+
+/** The axis of size > 1 with the smallest stride, or the last. */
+function innermostOf(order: readonly number[], shape: Shape): number {
+  let found = shape.length - 1;
+  for (const [axis, n] of shape.entries())
+    if (n > 1 && (shape[found] === 1 || order[axis]! < order[found]!)) found = axis;
+  return found;
+}
+
+const plain = { scalars: [], nodes: [], sums: [] };
+
+export function copySteps(planner: Planner, target: Place, source: Place): void {
+  const stores = [{ place: target, value: { operand: 0 } }];
+  emit(planner, { ...plain, shape: target.shape, order: target.strides, operands: [source], stores });
+}
+export function fillSteps(planner: Planner, target: Place, value: number): void {
+  const { scalars, ref } = numbers();
+  const stores = [{ place: target, value: ref(value) }];
+  emit(planner, { ...plain, shape: target.shape, order: target.strides, operands: [], scalars, stores });
+}
+
+/** Numbers of an expression: common ones stand in the kernel. */
+function numbers(): { readonly scalars: number[]; ref(value: number): Ref } {
+  const scalars: number[] = [];
+  const ref = (value: number): Ref => {
+    if (COMMON.has(value) && !Object.is(value, -0)) return { constant: value };
+    const known = scalars.findIndex((s) => Object.is(s, value));
+    return { scalar: known >= 0 ? known : scalars.push(value) - 1 };
+  };
+  return { scalars, ref };
+}
+
+/** Strides of a value that lies packed with one axis innermost and the others in order. */
+const packedWith = (shape: Shape, innermost: number): number[] => {
+  const order = [...shape.keys()].filter((axis) => axis !== innermost);
+  const strides = shape.map(() => 1);
+  const packed = rowMajor([...order, innermost].map((axis) => shape[axis]!));
+  [...order, innermost].forEach((axis, i) => {
+    strides[axis] = packed[i]!;
+  });
+  return strides;
+};
+
+/** Lowers a fused group: one loop, and the combination of its partial sums. Reductions that do not fit are given back. */
+export function lowerGroup(group: Group, innermost: number, planner: Planner): Equation[] {
+  const { shape } = group;
+  const stores = group.stores.map((t) => ({ t, place: planner.result(t) }));
+  const refs = new Map<Tensor, Ref>();
+  const operands: Place[] = [];
+  const nodes: { name: NodeName; args: Ref[] }[] = [];
+  const { scalars, ref: numberRef } = numbers();
+  const add = (name: NodeName, ...args: Ref[]): Ref => ({ node: nodes.push({ name, args }) - 1 });
+  const operand = (place: Place): Ref => ({ operand: operands.push(place) - 1 });
+  const ref = (t: Tensor): Ref => {
+    const known = refs.get(t);
+    if (known) return known;
+    const number = uniform(t);
+    const made = number === undefined ? operand(planner.place(t)) : numberRef(number);
+    refs.set(t, made);
+    return made;
+  };
+  for (const e of group.equations) refs.set(e.outputs[0]!, node(e, e.inputs.map(ref), add));
+  const written = stores.map(({ t, place }) => ({ place, value: ref(t) }));
+  const later: Equation[] = [];
+  const sums: Ref[] = [];
+  const fused: { readonly e: Equation; readonly shift?: Place }[] = [];
+  const computed = new Set(group.equations.flatMap((e) => e.outputs));
+  for (const e of group.reductions) {
+    const x = e.inputs[0]!;
+    if (e.name === "sum") {
+      sums.push(ref(x));
+      fused.push({ e });
+    } else if (computed.has(x)) later.push(e);
+    else {
+      // Shifted by each channel's first element, one pass is accurate.
+      const shift = firstOf(planner.place(x), innermost);
+      const shifted = add("sub", ref(x), operand(expandPlace(shift, shape)));
+      sums.push(shifted, add("mul", shifted, shifted));
+      fused.push({ e, shift });
+    }
+  }
+  if (written.length > 0 || sums.length > 0) {
+    const order = packedWith(shape, innermost);
+    const { units, places } = emit(planner, { shape, order, operands, scalars, nodes, stores: written, sums });
+    combine(planner, fused, [...places], units, shape, innermost);
+  }
+  return later;
+}
+
+/** The first element along every axis but one. */
+const firstOf = (place: Place, kept: number): Place =>
+  place.shape.reduce((p, _, axis) => (axis === kept ? p : slicePlace(p, axis, 0, 1)), place);
+
+function combine(
+  planner: Planner,
+  fused: readonly { readonly e: Equation; readonly shift?: Place }[],
+  partials: Place[],
+  units: number,
+  shape: Shape,
+  innermost: number,
+): void {
+  const inner = shape[innermost]!;
+  for (const { e, shift } of fused) {
+    const outputs = e.outputs.map((t) => planner.result(t));
+    const parts = partials.splice(0, shift ? 2 : 1);
+    const target = (i: number) => ({
+      address: addressOf(outputs[i]!),
+      stride: 4 * (inner === 1 ? 1 : outputs[i]!.strides[innermost]!),
+    });
+    planner.step(
+      {
+        reads: [...parts.map((p) => p.storage), ...(shift ? [shift.storage] : [])],
+        writes: outputs.map((p) => p.storage),
+      },
+      () => {
+        const common = { op: "combine", units, inner, partial: addressOf(parts[0]!) } as const;
+        if (!shift) return { ...common, mode: "sum", out: target(0) };
+        return {
+          ...common,
+          mode: "varMean",
+          squares: addressOf(parts[1]!),
+          shift: { address: addressOf(shift), stride: 4 * shift.strides[innermost]! },
+          count: sizeOf(shape) / inner,
+          variance: target(0),
+          mean: target(1),
+        };
+      },
+    );
+  }
+}
+
+/** A pointwise equation as nodes; every dtype is held as float32, so casts say what they do to the number. */
+function node(e: Equation, args: Ref[], add: (name: NodeName, ...args: Ref[]) => Ref): Ref {
+  if (e.name === "cast") {
+    const from = e.inputs[0]!.dtype;
+    if (e.params.dtype === "bool") return from === "bool" ? args[0]! : add("nonZero", ...args);
+    if (e.params.dtype === "int32") return from === "float32" ? add("truncate", ...args) : args[0]!;
+    return args[0]!;
+  }
+  if (e.name === "copy") return args[0]!;
+  if (e.name === "div" && e.outputs[0]!.dtype === "int32") return add("truncate", add("div", ...args));
+  return add(e.name as NodeName, ...args); // the fused primitives are nodes by name
+}
