@@ -35,16 +35,11 @@ export const winogradInput = define(
   (f, { x, v, tiles, groups, xRow, xPixel, plane, vTile, vGroup }) => {
     const [n, at, row] = f.locals("i32", 3);
     const rows = f.locals("i32", 4);
-    const [t0, t1, t2, t3, s0, s1, s2, s3, d1, d2] = f.locals("v128", 10);
-    const [t, s] = [
-      [t0, t1, t2, t3],
-      [s0, s1, s2, s3],
-    ];
+    const [upper, lower, t] = [f.locals("v128", 4), f.locals("v128", 4), f.locals("v128", 4)];
     const across = ([a, b, c, d]: readonly Vector[]) => [minus(a!, c!), plus(b!, c!), minus(c!, b!), minus(b!, d!)];
-    // Groups of result rows, so that loads stand between stores: V8 issues all loads that no store precedes at once.
+    const offsets = f.locals("i32", 3);
     const patchRow = (i: number, j: number) =>
       load("v128.load", j === 0 ? rows[i]! : op("i32.add", rows[i]!, offsets[j - 1]!));
-    const offsets = f.locals("i32", 3);
 
     f.set(offsets[0], xPixel);
     f.set(offsets[1], op("i32.shl", xPixel, 1));
@@ -59,17 +54,17 @@ export const winogradInput = define(
       f.set(n, groups);
       f.countdown(n, () => {
         f.set(at, row);
-        for (const [j, local] of t.entries()) f.set(local, minus(patchRow(0, j), patchRow(2, j)));
-        storePlanes(f, at, plane, across(t));
-        for (const [j, local] of t.entries()) {
-          f.set(d1, patchRow(1, j));
-          f.set(d2, patchRow(2, j));
-          f.set(local, plus(d1, d2));
-          f.set(s[j]!, minus(d2, d1));
-        }
-        storePlanes(f, at, plane, [...across(t), ...across(s)]);
-        for (const [j, local] of t.entries()) f.set(local, minus(patchRow(1, j), patchRow(3, j)));
-        storePlanes(f, at, plane, across(t));
+        for (const [j, local] of upper.entries()) f.set(local, patchRow(1, j));
+        for (const [j, local] of lower.entries()) f.set(local, patchRow(2, j));
+        // One row of results after the other: twelve vectors live at a time.
+        const resultRow = (down: (j: number) => Vector) => {
+          for (const [j, local] of t.entries()) f.set(local, down(j));
+          storePlanes(f, at, plane, across(t));
+        };
+        resultRow((j) => minus(patchRow(0, j), lower[j]!));
+        resultRow((j) => plus(upper[j]!, lower[j]!));
+        resultRow((j) => minus(lower[j]!, upper[j]!));
+        resultRow((j) => minus(upper[j]!, patchRow(3, j)));
         for (const r of rows) f.increase(r, 16);
         f.increase(row, vGroup);
       });

@@ -31,7 +31,7 @@ export interface KernelSteps {
 }
 
 /** Scratch for a block: fits the second-level cache with the weights of a position. */
-const BLOCK_BYTES = 128 * 1024;
+const BLOCK_BYTES = 192 * 1024;
 
 /** Bytes of scratch that a thread needs. */
 export function winogradScratch({ C, O }: { C: number; O: number }): number {
