@@ -1,5 +1,6 @@
 // A fused pointwise group over loops of any strides.
-import type { Machine } from "./machine.ts";
+import { argumentWords } from "../pointwise/emit.ts";
+import { type Machine, share } from "./machine.ts";
 
 export interface PointwiseStep {
   readonly op: "pointwise";
@@ -18,4 +19,70 @@ export interface PointwiseStep {
   readonly block: number;
 }
 
-export function runPointwise(_step: PointwiseStep, _machine: Machine): void {}
+/** The units are shared among the threads: a long innermost loop must be cut into pixels by the plan. */
+export function runPointwise(step: PointwiseStep, machine: Machine): void {
+  const { loops, sums, units } = step;
+  const inner = loops.at(-1)!;
+  const pixels = loops.slice(0, -1).reduce((product, n) => product * n, 1);
+  const [from, to] = share(units, machine);
+  if (from === to || inner === 0) return;
+  writeConstants(step, machine);
+  const { sum } = argumentWords(step.accesses.length, sums.length, step.scalars.length);
+  const words = machine.args / 4;
+  for (let unit = from; unit < to; unit++) {
+    for (let i = 0; i < sums.length; i++) {
+      const address = sums[i]! + 4 * unit * inner;
+      machine.floats.fill(0, address / 4, address / 4 + inner);
+      machine.integers[words + sum(i)] = address;
+    }
+    runPixels(step, machine, Math.floor((pixels * unit) / units), Math.floor((pixels * (unit + 1)) / units));
+  }
+}
+
+/** What all calls of a step have in common. */
+function writeConstants({ loops, accesses, sums, scalars }: PointwiseStep, { args, integers, floats }: Machine): void {
+  const { access, scalar } = argumentWords(accesses.length, sums.length, scalars.length);
+  const words = args / 4;
+  integers[words + 2] = loops.at(-1)!;
+  for (const [i, { strides }] of accesses.entries())
+    for (let loop = 0; loop < 3; loop++) integers[words + access(i) + 1 + loop] = strides[strides.length - 3 + loop]!;
+  for (const [i, x] of scalars.entries()) floats[words + scalar(i)] = x;
+}
+
+/** Calls of whole rows while they fit into a block and into the range, of parts of a row otherwise. */
+function runPixels(
+  { kernel, loops, accesses, block }: PointwiseStep,
+  machine: Machine,
+  from: number,
+  to: number,
+): void {
+  const { args, integers, fused } = machine;
+  const run = fused[kernel]!;
+  const { access } = argumentWords(accesses.length, 0, 0);
+  const words = args / 4;
+  const last = loops.length - 2;
+  const columns = loops[last]!;
+  const height = loops[last - 1]!;
+  for (let pixel = from; pixel < to; ) {
+    const column = pixel % columns;
+    const most = Math.min(block, to - pixel);
+    const whole = column === 0 && most >= columns;
+    const row = Math.floor(pixel / columns) % height;
+    const rows = whole ? Math.min(height - row, Math.floor(most / columns)) : 1;
+    const part = whole ? columns : Math.min(columns - column, most);
+    integers[words] = rows;
+    integers[words + 1] = part;
+    for (let i = 0; i < accesses.length; i++) {
+      const { address, strides } = accesses[i]!;
+      let at = address;
+      for (let loop = last, rest = pixel; loop >= 0; loop--) {
+        const n = loops[loop]!;
+        at += (rest % n) * strides[loop]!;
+        rest = Math.floor(rest / n);
+      }
+      integers[words + access(i)] = at;
+    }
+    run(args);
+    pixel += rows * part;
+  }
+}
