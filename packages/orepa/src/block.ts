@@ -1,7 +1,7 @@
 // Block: a list of branches with scales, a norm and an activation, and the two ways to compute their sum.
 import type { BatchNorm2d, Mergeable, Mode, Module } from "@orepa/autograd";
-import { add, mul, reshape, type Tensor } from "@orepa/tensor";
-import type { Branch } from "./branch.ts";
+import { mul, reshape, type Tensor } from "@orepa/tensor";
+import { addUp, type Branch } from "./branch.ts";
 import type { Geometry } from "./geometry.ts";
 
 /** What multiplies each branch: a number per output channel, one number, or nothing. */
@@ -32,23 +32,19 @@ export interface LinearBlock extends Module, Mergeable {
   readonly kind: string;
 }
 
-const total = (terms: readonly Tensor[]): Tensor => terms.reduce((sum, term) => add(sum, term));
-
 /** Online: sum over branches of scale * kernel, [O, I / groups, k, k]. */
 export const sumOfKernels = (block: Pick<LinearBlock, "branches" | "scales">): Tensor => {
-  const factors = block.scales();
-  return total(block.branches.map((branch, i) => branch.kernel(factors[i])));
+  const scales = block.scales();
+  return addUp(block.branches, (branch, i) => branch.kernel(scales[i]));
 };
 
 /** Offline: sum over branches of scale * branch(x), each through its norm if it has one; [N, O, H', W']. */
 export const sumOfMaps = (block: Pick<LinearBlock, "branches" | "scales" | "norms">, x: Tensor, mode: Mode): Tensor => {
-  const factors = block.scales();
-  return total(
-    block.branches.map((branch, i) => {
-      const factor = factors[i];
-      const map = branch.forward(x);
-      const y = factor ? mul(map, reshape(factor, [1, factor.shape[0]!, 1, 1])) : map;
-      return block.norms?.[i]?.forward(y, mode) ?? y;
-    }),
-  );
+  const scales = block.scales();
+  return addUp(block.branches, (branch, i) => {
+    const scale = scales[i];
+    const map = branch.forward(x);
+    const y = scale ? mul(map, reshape(scale, [1, scale.shape[0]!, 1, 1])) : map;
+    return block.norms?.[i]?.forward(y, mode) ?? y;
+  });
 };

@@ -13,7 +13,7 @@ import {
   toDtype,
 } from "@orepa/autograd";
 import { add, conv2d, OpError, reshape, split, type Tensor, tensor, zeros } from "@orepa/tensor";
-import { type LinearBlock, type NormPlacement, type ScaleKind, sumOfKernels, sumOfMaps } from "./block.ts";
+import { type LinearBlock, type NormPlacement, type ScaleKind, sumOfMaps } from "./block.ts";
 import type { Branch } from "./branch.ts";
 import { AverageBranch } from "./branches/average.ts";
 import { DepthwiseSeparableBranch } from "./branches/depthwise-separable.ts";
@@ -23,6 +23,7 @@ import { PointwiseFullBranch } from "./branches/pointwise-full.ts";
 import { PriorBranch } from "./branches/prior.ts";
 import type { FrequencyPrior } from "./frequency-prior.ts";
 import { type Geometry, type GeometryOptions, geometry, wholeNumber, windowOptions } from "./geometry.ts";
+import { mergedKernel } from "./merge.ts";
 
 /** The branches in the order of the rows of `vector`, with the first value of their scales (arXiv 2204.00826, published code). */
 const firstScales = {
@@ -163,7 +164,7 @@ export class Orepa implements LinearBlock {
 
   /** Computed from the parameters as they are now; in a compiled program it is part of the program. */
   kernel(): Tensor {
-    return sumOfKernels(this);
+    return mergedKernel(this);
   }
 
   /** [N, I, H, W] to [N, O, H', W'], H' = floor((H + 2 padding - dilation (k - 1) - 1) / stride) + 1. */

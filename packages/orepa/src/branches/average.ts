@@ -1,7 +1,15 @@
 // Branch "average": a 1x1 convolution followed by the mean over the window.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { conv2d, expand, full, mul, type Tensor } from "@orepa/tensor";
-import { type Branch, he, perChannel, scaled } from "../branch.ts";
+import { conv2d, expand, full, mul, sum, type Tensor } from "@orepa/tensor";
+import {
+  type AdjointArguments,
+  type Branch,
+  type BranchGradients,
+  filteredGradients,
+  he,
+  perChannel,
+  scaled,
+} from "../branch.ts";
 import type { Geometry } from "../geometry.ts";
 
 /** K[o,i,y,x] = a[o,i] / k^2. Zeros of the padding count in the mean. */
@@ -11,6 +19,7 @@ export class AverageBranch implements Branch {
   readonly conv: Parameter;
   /** The averaging filter [k, k], 1/k^2 everywhere. */
   readonly filter: Buffer;
+  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
   constructor(geometry: Geometry, gain = 1) {
@@ -18,11 +27,17 @@ export class AverageBranch implements Branch {
     const shape = [outChannels, inChannels / groups, 1, 1];
     this.conv = new Parameter(shape, he(shape, gain));
     this.filter = new Buffer(full([k, k], 1 / k ** 2));
+    this.factors = [this.conv];
     this.#geometry = geometry;
   }
 
   kernel(scale?: Tensor): Tensor {
-    return mul(scaled(this.conv.value, scale), this.filter.value);
+    return mul(this.conv.value, scaled(this.filter.value, scale));
+  }
+
+  /** With f[o,i] = the mean of ct over the window. */
+  adjoint(given: AdjointArguments): BranchGradients {
+    return filteredGradients(sum(mul(given.ct, this.filter.value), [2, 3], { keepdim: true }), given);
   }
 
   forward(x: Tensor): Tensor {

@@ -1,7 +1,7 @@
 // Branch "depthwise-separable": a depthwise convolution that multiplies the channels, followed by a 1x1 convolution.
 import { Parameter } from "@orepa/autograd";
-import { add, conv2d, expand, mul, permute, reshape, split, type Tensor } from "@orepa/tensor";
-import { type Branch, he, scaled } from "../branch.ts";
+import { conv2d, matmul, mul, permute, reshape, split, sum, type Tensor, transpose } from "@orepa/tensor";
+import { type AdjointArguments, addUp, type Branch, type BranchGradients, he, scaled } from "../branch.ts";
 import { type Geometry, windowOptions } from "../geometry.ts";
 
 /**
@@ -16,6 +16,7 @@ export class DepthwiseSeparableBranch implements Branch {
   readonly depthwise: Parameter;
   /** P: [O, E I/G, 1, 1] */
   readonly pointwise: Parameter;
+  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
   readonly #multiplier: number;
 
@@ -25,24 +26,43 @@ export class DepthwiseSeparableBranch implements Branch {
     const pointwise = [outChannels, (multiplier * inChannels) / groups, 1, 1];
     this.depthwise = new Parameter(depthwise, he(depthwise, Math.sqrt(gain)));
     this.pointwise = new Parameter(pointwise, he(pointwise, Math.sqrt(gain)));
+    this.factors = [this.depthwise, this.pointwise];
     this.#geometry = geometry;
     this.#multiplier = multiplier;
   }
 
   /** E products of slices, added up: no tensor of E kernels ever exists, and all of it fuses with the sum of the branches. */
   kernel(scale?: Tensor): Tensor {
-    const { inChannels, outChannels, kernelSize: k, groups } = this.#geometry;
-    const [E, perGroup] = [this.#multiplier, inChannels / groups];
-    const points = split(reshape(scaled(this.#rows(), scale), [outChannels, perGroup, E]), 1, 2);
-    const windows = split(reshape(this.depthwise.value, [inChannels, E, k, k]), 1, 1);
-    return points
-      .map((point, e) =>
-        mul(
-          reshape(point, [outChannels, perGroup, 1, 1]),
-          this.#forEachOutput(reshape(windows[e]!, [inChannels, k, k])),
-        ),
-      )
-      .reduce((sum, term) => add(sum, term));
+    const { inChannels, outChannels, kernelSize: k, groups: G } = this.#geometry;
+    const [E, perGroup] = [this.#multiplier, inChannels / G];
+    // One group needs no axis for it: its products then have the very shape of the kernel.
+    const group = G === 1 ? [] : [G];
+    const points = reshape(this.pointwise.value, [outChannels / G, ...group, perGroup, E, 1]);
+    const windows = reshape(this.depthwise.value, [...group, perGroup, E, k, k]);
+    const pointOf = split(G === 1 ? points : transpose(points, 0, 1), 1, -2);
+    const windowOf = split(transpose(windows, -3, -4), 1, -4);
+    const products = addUp(pointOf, (point, e) => mul(point, windowOf[e]!));
+    return scaled(reshape(products, [outChannels, perGroup, k, k]), scale);
+  }
+
+  /**
+   * H[o,i,e] = sum over y, x of ct[o,i,y,x] D[i,e,y,x]: dP = v H, dv[o] = <H[o], P[o]>, dD[i,e,y,x] = sum over o of v P[o,i,e] ct[o,i,y,x].
+   * Two small products of matrices per input channel. P and what belongs to it are [O/G, G, I/G, E] here, in P's own order.
+   */
+  adjoint({ ct, scale, factors: [depthwise, pointwise] }: AdjointArguments): BranchGradients {
+    const { inChannels, outChannels, kernelSize: k, groups: G } = this.#geometry;
+    const [E, perGroup, rows] = [this.#multiplier, inChannels / G, outChannels / G];
+    const perInput = permute(reshape(ct, [G, rows, perGroup, k * k]), [0, 2, 1, 3]);
+    const windows = reshape(depthwise!, [G, perGroup, E, k * k]);
+    const points = reshape(pointwise!, [rows, G, perGroup, E]);
+    const v = scale && scale.size > 1 ? transpose(reshape(scale, [G, rows, 1, 1]), 0, 1) : scale;
+
+    const H = permute(matmul(perInput, transpose(windows)), [2, 0, 1, 3]);
+    const dD = matmul(permute(scaled(points, v), [1, 2, 3, 0]), perInput);
+    return {
+      factors: [reshape(dD, depthwise!.shape), reshape(scaled(H, v), pointwise!.shape)],
+      scale: reshape(transpose(sum(mul(H, points), [2, 3])), [outChannels, 1, 1, 1]),
+    };
   }
 
   forward(x: Tensor): Tensor {
@@ -58,14 +78,5 @@ export class DepthwiseSeparableBranch implements Branch {
     if (groups === 1) return rows;
     const byGroup = reshape(rows, [outChannels / groups, groups, rows.shape[1]!]);
     return reshape(permute(byGroup, [1, 0, 2]), rows.shape);
-  }
-
-  /** One window per input channel [I, k, k] to [O or 1, I/G, k, k]: each output channel sees those of its group. */
-  #forEachOutput(windows: Tensor): Tensor {
-    const { inChannels, outChannels, kernelSize: k, groups: G } = this.#geometry;
-    const perGroup = inChannels / G;
-    if (G === 1) return reshape(windows, [1, perGroup, k, k]);
-    const grouped = reshape(windows, [G, 1, perGroup, k, k]);
-    return reshape(expand(grouped, [G, outChannels / G, perGroup, k, k]), [outChannels, perGroup, k, k]);
   }
 }

@@ -1,7 +1,7 @@
 // Branch "origin": the plain k x k kernel.
 import { Parameter } from "@orepa/autograd";
 import { conv2d, type Tensor } from "@orepa/tensor";
-import { type Branch, he, scaled } from "../branch.ts";
+import { type AdjointArguments, type Branch, type BranchGradients, dotPerOutput, he, scaled } from "../branch.ts";
 import { type Geometry, windowOptions } from "../geometry.ts";
 
 /** K[o,i,y,x] = W[o,i,y,x] */
@@ -9,17 +9,24 @@ export class OriginBranch implements Branch {
   readonly name = "origin";
   /** [O, I/G, k, k] */
   readonly weight: Parameter;
+  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
   constructor(geometry: Geometry, gain = 1) {
     const { inChannels, outChannels, kernelSize: k, groups } = geometry;
     const shape = [outChannels, inChannels / groups, k, k];
     this.weight = new Parameter(shape, he(shape, gain));
+    this.factors = [this.weight];
     this.#geometry = geometry;
   }
 
   kernel(scale?: Tensor): Tensor {
     return scaled(this.weight.value, scale);
+  }
+
+  /** dW = v ct, dv[o] = <ct[o], W[o]> */
+  adjoint({ ct, scale, factors: [weight] }: AdjointArguments): BranchGradients {
+    return { factors: [scaled(ct, scale)], scale: dotPerOutput(ct, weight!) };
   }
 
   forward(x: Tensor): Tensor {

@@ -1,7 +1,7 @@
 // Branch "1x1-kxk": a 1x1 convolution that starts as the identity, followed by a k x k convolution.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { add, conv2d, matmul, permute, reshape, type Tensor, tensor } from "@orepa/tensor";
-import { type Branch, he, scaled } from "../branch.ts";
+import { add, conv2d, matmul, permute, reshape, sum, type Tensor, tensor, transpose } from "@orepa/tensor";
+import { type AdjointArguments, type Branch, type BranchGradients, dotPerOutput, he, scaled } from "../branch.ts";
 import { type Geometry, windowOptions } from "../geometry.ts";
 
 /**
@@ -16,6 +16,7 @@ export class PointwiseFullBranch implements Branch {
   readonly identity: Buffer;
   /** W: [O, t/G, k, k] */
   readonly outer: Parameter;
+  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
   constructor(geometry: Geometry, gain: number, width: number) {
@@ -25,17 +26,26 @@ export class PointwiseFullBranch implements Branch {
     this.inner = new Parameter([width, perGroup, 1, 1], { kind: "constant", value: 0 });
     this.identity = new Buffer(identity(width, perGroup));
     this.outer = new Parameter(shape, he(shape, gain));
+    this.factors = [this.inner, this.outer];
     this.#geometry = geometry;
   }
 
-  /** One product of matrices [O k^2, t] [t, I] per group. */
+  /** One product of matrices [O/G, t/G] [t/G, I/G] per group and place in the window. */
   kernel(scale?: Tensor): Tensor {
-    const { inChannels, outChannels, kernelSize: k, groups: G } = this.#geometry;
-    const [width, perGroup] = [this.inner.shape[0]!, inChannels / G];
-    const rows = reshape(permute(this.outer.value, [0, 2, 3, 1]), [G, (outChannels / G) * k * k, width / G]);
-    const inner = reshape(this.#pointwise(), [G, width / G, perGroup]);
-    const spatialMajor = reshape(matmul(rows, inner), [outChannels, k, k, perGroup]);
-    return scaled(permute(spatialMajor, [0, 3, 1, 2]), scale);
+    const pointwise = this.#byGroup(this.#pointwise());
+    return scaled(this.#rowMajor(matmul(this.#spatialMajor(this.outer.value), pointwise)), scale);
+  }
+
+  /**
+   * With A = B + E: U = ct A^T, dW = v U, dv[o] = <U[o], W[o]>, dB = sum over o, y, x of (v W)^T ct. So W A need not be kept. A^T is
+   * added up anew: as a transpose of the A of `kernel` it would keep that alive.
+   */
+  adjoint({ ct, scale, factors: [inner, outer] }: AdjointArguments): BranchGradients {
+    const spatialMajor = this.#spatialMajor(ct);
+    const transposed = add(transpose(this.#byGroup(inner!)), transpose(this.#byGroup(this.identity.value)));
+    const U = this.#rowMajor(matmul(spatialMajor, transposed));
+    const places = matmul(transpose(this.#spatialMajor(scaled(outer!, scale))), spatialMajor);
+    return { factors: [reshape(sum(places, 0), inner!.shape), scaled(U, scale)], scale: dotPerOutput(U, outer!) };
   }
 
   forward(x: Tensor): Tensor {
@@ -45,6 +55,24 @@ export class PointwiseFullBranch implements Branch {
 
   #pointwise(): Tensor {
     return add(this.inner.value, this.identity.value);
+  }
+
+  /** [t, I/G, 1, 1] to [G, t/G, I/G] */
+  #byGroup(pointwise: Tensor): Tensor {
+    const { groups: G } = this.#geometry;
+    return reshape(pointwise, [G, pointwise.shape[0]! / G, pointwise.shape[1]!]);
+  }
+
+  /** [O, C, k, k] to [k^2, G, O/G, C]: a view that a product of matrices reads in place. */
+  #spatialMajor(kernel: Tensor): Tensor {
+    const { outChannels, groups: G, kernelSize: k } = this.#geometry;
+    return permute(reshape(kernel, [G, outChannels / G, kernel.shape[1]!, k * k]), [3, 0, 1, 2]);
+  }
+
+  /** The way back, a view too: [k^2, G, O/G, C] to [O, C, k, k]. */
+  #rowMajor(kernel: Tensor): Tensor {
+    const { outChannels, kernelSize: k } = this.#geometry;
+    return permute(reshape(kernel, [k, k, outChannels, kernel.shape[3]!]), [2, 3, 0, 1]);
   }
 }
 

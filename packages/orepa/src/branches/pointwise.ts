@@ -1,7 +1,7 @@
 // Branch "1x1": a 1x1 convolution, that is a kernel with weights at its centre only.
 import { Parameter } from "@orepa/autograd";
 import { conv2d, mul, slice, type Tensor, tensor } from "@orepa/tensor";
-import { type Branch, he, scaled } from "../branch.ts";
+import { type AdjointArguments, type Branch, type BranchGradients, filteredGradients, he, scaled } from "../branch.ts";
 import { type Geometry, reach } from "../geometry.ts";
 
 /** K[o,i,y,x] = q[o,i] where (y, x) is the centre, 0 elsewhere. */
@@ -9,19 +9,28 @@ export class PointwiseBranch implements Branch {
   readonly name = "1x1";
   /** q: [O, I/G, 1, 1] */
   readonly weight: Parameter;
+  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
   constructor(geometry: Geometry, gain = 1) {
     const { inChannels, outChannels, groups } = geometry;
     const shape = [outChannels, inChannels / groups, 1, 1];
     this.weight = new Parameter(shape, he(shape, gain));
+    this.factors = [this.weight];
     this.#geometry = geometry;
   }
 
   /** A product with a mask rather than a padded copy: it fuses with the sum of the branches. */
   kernel(scale?: Tensor): Tensor {
-    const weight = scaled(this.weight.value, scale);
-    return mul(weight, centre(this.#geometry.kernelSize, weight));
+    const weight = this.weight.value;
+    return mul(weight, scaled(centre(this.#geometry.kernelSize, weight), scale));
+  }
+
+  /** With f[o,i] = ct at the centre. */
+  adjoint(given: AdjointArguments): BranchGradients {
+    const middle = (this.#geometry.kernelSize - 1) / 2;
+    const row = slice(given.ct, 2, middle, middle + 1);
+    return filteredGradients(slice(row, 3, middle, middle + 1), given);
   }
 
   /** The window's centre starts `reach - padding` pixels inside the picture; outside of it where that is negative. */

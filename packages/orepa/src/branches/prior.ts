@@ -1,7 +1,15 @@
 // Branch "prior": a 1x1 convolution followed by a fixed frequency filter per output channel.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { conv2d, mul, type Tensor, unsqueeze } from "@orepa/tensor";
-import { type Branch, he, perChannel, scaled } from "../branch.ts";
+import { conv2d, mul, sum, type Tensor, unsqueeze } from "@orepa/tensor";
+import {
+  type AdjointArguments,
+  type Branch,
+  type BranchGradients,
+  filteredGradients,
+  he,
+  perChannel,
+  scaled,
+} from "../branch.ts";
 import { type FrequencyPrior, frequencyPrior } from "../frequency-prior.ts";
 import type { Geometry } from "../geometry.ts";
 
@@ -12,6 +20,7 @@ export class PriorBranch implements Branch {
   readonly conv: Parameter;
   /** F: [O, k, k] */
   readonly filters: Buffer;
+  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
   constructor(geometry: Geometry, gain = 1, prior: FrequencyPrior = "published") {
@@ -19,11 +28,18 @@ export class PriorBranch implements Branch {
     const shape = [outChannels, inChannels / groups, 1, 1];
     this.conv = new Parameter(shape, he(shape, gain));
     this.filters = new Buffer(frequencyPrior(prior, outChannels, kernelSize));
+    this.factors = [this.conv];
     this.#geometry = geometry;
   }
 
   kernel(scale?: Tensor): Tensor {
-    return mul(scaled(this.conv.value, scale), unsqueeze(this.filters.value, 1));
+    return mul(this.conv.value, scaled(unsqueeze(this.filters.value, 1), scale));
+  }
+
+  /** With f[o,i] = sum over y, x of ct[o,i,y,x] F[o,y,x]. */
+  adjoint(given: AdjointArguments): BranchGradients {
+    const filters = unsqueeze(this.filters.value, 1);
+    return filteredGradients(sum(mul(given.ct, filters), [2, 3], { keepdim: true }), given);
   }
 
   forward(x: Tensor): Tensor {
