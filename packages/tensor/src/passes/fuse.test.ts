@@ -147,7 +147,7 @@ describe("fuse", () => {
     for (const { leaves } of groups) expect(leaves.length).toBeLessThanOrEqual(16);
   });
 
-  test("long chains used again and again stay linear, in loops and in time", () => {
+  test("long chains used again and again do not grow the work", () => {
     // Recomputed from x at each use, the n-th value alone would take n equations.
     const p = program(
       (x) => {
@@ -157,12 +157,9 @@ describe("fuse", () => {
       },
       [4, 4],
     );
-    const start = performance.now();
     const items = fuse(p, layouts);
-    const time = performance.now() - start;
     checkItems(p, items);
     const work = items.filter(isGroup).reduce((n, g) => n + g.equations.length, 0);
     expect(work).toBeLessThan(3 * p.equations.length);
-    expect(time).toBeLessThan(1000);
   });
 });

@@ -92,13 +92,19 @@ export function fuse(
   /** Adds `sink`, which makes or sums `value`, to a group. */
   const place = (sink: Equation, value: Tensor): void => {
     const { equations, leaves } = expression(sink, (t) => (stored.has(t) ? undefined : makers.get(t)));
-    const fits = ({ item }: Slot, at: number): boolean =>
-      isDraft(item) &&
-      item.hoisted === hoisted(sink) &&
-      item.layout === layout(value) &&
-      sameShape(item.shape, value.shape) &&
-      leaves.every((t) => readyAt(t) < at || item.stores.has(t)) &&
-      item.leaves.size + leaves.filter((t) => !item.leaves.has(t) && !item.stores.has(t)).length <= maxLeaves;
+    const key = layout(value);
+    const early = hoisted(sink);
+    const fits = ({ item }: Slot, at: number): boolean => {
+      if (!isDraft(item) || item.hoisted !== early || item.layout !== key || !sameShape(item.shape, value.shape))
+        return false;
+      let count = item.leaves.size;
+      for (const t of leaves) {
+        if (item.stores.has(t)) continue;
+        if (readyAt(t) >= at) return false;
+        if (!item.leaves.has(t)) count++;
+      }
+      return count <= maxLeaves;
+    };
     let at = slots.length - 1;
     const end = Math.max(0, at - lookBack);
     while (at > end && !fits(slots[at]!, at)) at--;
@@ -106,8 +112,8 @@ export function fuse(
       at = append({
         kind: "draft",
         shape: value.shape,
-        layout: layout(value),
-        hoisted: hoisted(sink),
+        layout: key,
+        hoisted: early,
         equations: new Set(),
         stores: new Set(),
         reductions: [],

@@ -24,8 +24,11 @@ const dearNames: ReadonlySet<PrimitiveName> = new Set(["exp", "log", "sigmoid", 
 export const isPointwise = (e: Equation): boolean => primitives[e.name].kind === "pointwise";
 
 /** The equation that makes each value. */
-export const makersOf = ({ equations }: Program): ReadonlyMap<Tensor, Equation> =>
-  new Map(equations.flatMap((e) => e.outputs.map((o) => [o, e] as const)));
+export function makersOf({ equations }: Program): ReadonlyMap<Tensor, Equation> {
+  const makers = new Map<Tensor, Equation>();
+  for (const e of equations) for (const o of e.outputs) makers.set(o, e);
+  return makers;
+}
 
 /** The pointwise values that lie in memory. */
 export function storedValues(program: Program, options: StoreOptions): ReadonlySet<Tensor> {
@@ -38,16 +41,22 @@ export function storedValues(program: Program, options: StoreOptions): ReadonlyS
     return maker && isPointwise(maker) && !stored.has(t) ? maker : undefined;
   };
 
+  /** What the expression of a pointwise value reads. */
   const leaves = new Map<Tensor, ReadonlySet<Tensor>>();
-  const leavesOf = (t: Tensor): ReadonlySet<Tensor> =>
-    recomputed(t) ? leaves.get(t)! : new Set(uniform(t) === undefined ? [t] : []);
-  const union = (e: Equation): ReadonlySet<Tensor> => new Set(e.inputs.flatMap((t) => [...leavesOf(t)]));
+  const union = (e: Equation): ReadonlySet<Tensor> => {
+    const all = new Set<Tensor>();
+    for (const t of e.inputs)
+      if (recomputed(t)) for (const leaf of leaves.get(t)!) all.add(leaf);
+      else if (uniform(t) === undefined) all.add(t);
+    return all;
+  };
   /** Stores inputs, the widest first, until the expression fits into one loop. */
   const narrow = (e: Equation): ReadonlySet<Tensor> => {
     for (;;) {
       const all = union(e);
-      const [widest] = e.inputs.filter(recomputed).sort((a, b) => leavesOf(b).size - leavesOf(a).size);
-      if (all.size <= maxLeaves || !widest) return all;
+      if (all.size <= maxLeaves) return all;
+      const [widest] = e.inputs.filter(recomputed).sort((a, b) => leaves.get(b)!.size - leaves.get(a)!.size);
+      if (!widest) return all;
       stored.add(widest);
     }
   };
@@ -78,8 +87,9 @@ export function storedValues(program: Program, options: StoreOptions): ReadonlyS
 }
 
 interface Use {
+  /** Equations that read the value. */
   count: number;
-  /** Index of the last equation that reads the value. */
+  /** Index of the last of them. */
   last: number;
   /** Read by an equation that is no part of a loop. */
   outside: boolean;
@@ -92,9 +102,16 @@ function usesOf({ equations }: Program, { reduces, hoisted }: StoreOptions): Rea
   equations.forEach((e, at) => {
     const outside = !isPointwise(e) && !reduces(e);
     const later = !hoisted(e);
-    for (const t of new Set(e.inputs)) {
-      const use = uses.get(t) ?? { count: 0, last: at, outside: false, later: false };
-      uses.set(t, { count: use.count + 1, last: at, outside: use.outside || outside, later: use.later || later });
+    for (const t of e.inputs) {
+      let use = uses.get(t);
+      if (!use) {
+        use = { count: 0, last: -1, outside: false, later: false };
+        uses.set(t, use);
+      }
+      if (use.last !== at) use.count++;
+      use.last = at;
+      use.outside ||= outside;
+      use.later ||= later;
     }
   });
   return uses;
