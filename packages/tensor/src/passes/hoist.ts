@@ -1,8 +1,8 @@
 // Splits off what depends on constants and unwritten Variables alone: it runs again only after one of them has changed.
 // This is how re-parameterized kernels are merged once at inference.
 import type { Equation } from "../bind.ts";
-import type { Tensor } from "../tensor.ts";
 import type { Program } from "./program.ts";
+import { stillValues } from "./still.ts";
 
 export interface Hoisted {
   readonly before: readonly Equation[];
@@ -10,14 +10,10 @@ export interface Hoisted {
 }
 
 export function hoist(program: Program): Hoisted {
-  const still = new Set<Tensor>();
-  for (const [variable, symbol] of program.variables) if (!program.updates.has(variable)) still.add(symbol);
-  const before: Equation[] = [];
-  const rest: Equation[] = [];
-  for (const e of program.equations)
-    if (e.name !== "hostCall" && e.inputs.every((t) => t.view || still.has(t))) {
-      before.push(e);
-      for (const o of e.outputs) still.add(o);
-    } else rest.push(e);
-  return { before, program: { ...program, equations: rest } };
+  const still = stillValues(program);
+  const early = (e: Equation): boolean => e.outputs.some((o) => still.has(o));
+  return {
+    before: program.equations.filter(early),
+    program: { ...program, equations: program.equations.filter((e) => !early(e)) },
+  };
 }
