@@ -1,5 +1,5 @@
 // Everything @orepa/yolo offers.
-export { type Measurement, type MeasureOptions, measure } from "./bench/measure.ts";
+export { denseGflop, type Measurement, type MeasureOptions, measure } from "./bench/measure.ts";
 export { inferenceWorkload, trainingWorkload, type Workload, type WorkloadOptions } from "./bench/workload.ts";
 export type { AffineArgs } from "./data/affine.ts";
 export * from "./data/augment.ts";

@@ -1,5 +1,5 @@
 // Times workloads in turns with the machine's limit, so that a slow moment of the machine meets both.
-import type { PrimitiveName } from "@orepa/tensor";
+import type { PrimitiveName, Report } from "@orepa/tensor";
 import type { Workload } from "./workload.ts";
 
 /** How long a workload takes and how much of the machine it uses. */
@@ -56,7 +56,7 @@ export async function measure(
     onRun?.(i + 1, total);
   }
   const report = workload.report();
-  const gflop = report.equations.reduce((sum, { name, flops }) => sum + (counted.has(name) ? flops : 0), 0) / 1e9;
+  const gflop = denseGflop(report);
   const [ms, limitRate] = [median(times), median(limits)];
   const gflops = (gflop / ms) * 1e3;
   return {
@@ -65,6 +65,10 @@ export async function measure(
     ...{ planned_bytes: report.peakBytes, variable_bytes: report.variableBytes },
   };
 }
+
+/** 10^9 operations of a program in convolutions and matrix products, two for every multiply-add of the direct method. */
+export const denseGflop = ({ equations }: Report): number =>
+  equations.reduce((sum, { name, flops }) => sum + (counted.has(name) ? flops : 0), 0) / 1e9;
 
 /** The middle value; of an even number of values the mean of the two in the middle. */
 function median(values: readonly number[]): number {
