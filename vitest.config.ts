@@ -11,6 +11,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     pool: "forks",
+    globalSetup: ["scripts/test-worker.ts"],
     coverage: { provider: "v8", include: ["packages/*/src/**"] },
   },
 });

@@ -10,6 +10,8 @@ export {
   trace,
 } from "./compile.ts";
 export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from "./creation.ts";
+export type { Device, Executable, PlannedMemory } from "./devices/device.ts";
+export { createWasm, type WasmOptions } from "./devices/wasm/device.ts";
 export { allocate, type Dtype, isFloating, promote, type TypedArray } from "./dtype.ts";
 export { OpError } from "./errors.ts";
 export * from "./ops/composed.ts";

@@ -10,6 +10,7 @@ import { Heap } from "./heap.ts";
 import type { HostPlan, Transfer } from "./lower/host.ts";
 import { makeMemory } from "./memory.ts";
 import { makePlan, type Plan, type PlanMemory } from "./plan/plan.ts";
+import { runStep } from "./steps/table.ts";
 import { Pool } from "./threads/pool.ts";
 
 export interface WasmOptions {
@@ -17,6 +18,8 @@ export interface WasmOptions {
   readonly threads?: number;
   /** Most bytes of memory. Default: what WebAssembly can address, 4 GiB; untouched memory costs nothing. */
   readonly maximumBytes?: number;
+  /** The program of the workers, where a bundler has moved it; made from `threads/worker.ts`. */
+  readonly worker?: URL;
 }
 /** Whole numbers are held as floats. */
 const LARGEST_INTEGER = 2 ** 24;
@@ -35,12 +38,15 @@ class WasmDevice implements Device, Holder {
   readonly #variables = new WeakMap<Variable, { readonly address: number; version: number }>();
   readonly #dropped: FinalizationRegistry<number>;
 
-  constructor({ threads = cores(), maximumBytes }: WasmOptions) {
+  constructor({ threads = cores(), maximumBytes, worker }: WasmOptions) {
     const memory = makeMemory({ shared: threads > 1, ...(maximumBytes !== undefined && { maximumBytes }) });
     this.#floats = new Float32Array(memory.buffer);
     this.#shared = !(memory.buffer instanceof ArrayBuffer);
     this.#heap = new Heap(memory.buffer.byteLength);
-    this.#pool = new Pool({ memory, heap: this.#heap, threads });
+    this.#pool = new Pool({
+      ...{ memory, heap: this.#heap, threads },
+      ...(worker && { program: { url: worker, run: runStep } }),
+    });
     this.#dropped = new FinalizationRegistry((address) => this.#heap.free(address));
   }
   /** Threads at work. */

@@ -1,0 +1,75 @@
+// Every case of every primitive and composed op on the wasm device, with one and with two threads, against the reference.
+import {
+  bind,
+  cast,
+  compile,
+  createWasm,
+  type ParamsOf,
+  type PrimitiveName,
+  primitives,
+  sum,
+  type Tensor,
+} from "@orepa/tensor";
+import { describe, expect, inject, test } from "vitest";
+import { grad } from "../grad.ts";
+import { composedCases } from "./composed-cases.ts";
+import { isSample, type OpCase } from "./op-case.ts";
+import { opCases } from "./op-cases.ts";
+import { sampleFunctions } from "./sample-functions.ts";
+
+const one = createWasm({ threads: 1 });
+const two = createWasm({ threads: 2, worker: new URL(inject("worker")) });
+const single = (t: Tensor): Tensor => (t.dtype === "float64" ? cast(t, "float32") : t);
+const names = Object.keys(opCases) as PrimitiveName[];
+const samples = names.flatMap((name) =>
+  (opCases[name] as readonly OpCase<"slice">[]).flatMap((c) => (isSample(c) ? [{ name, about: c.about, c }] : [])),
+);
+
+/** Runs on the reference in float32 and on wasm; both thread counts must agree to the last bit. */
+async function expectParity(fn: (...x: Tensor[]) => Tensor[], inputs: readonly Tensor[], tolerance: number) {
+  const x = inputs.map(single);
+  const record = (...t: Tensor[]) => Object.fromEntries(fn(...t).map((y, i) => [`y${i}`, y]));
+  const wanted = Object.values(await compile(record)(...x));
+  using serial = compile(record, { device: one });
+  using parallel = compile(record, { device: two });
+  const found = Object.values(await serial(...x));
+  const again = Object.values(await parallel(...x));
+  for (const [i, y] of wanted.entries()) {
+    const z = found[i]!;
+    expect({ shape: z.shape, dtype: z.dtype }).toEqual({ shape: y.shape, dtype: y.dtype });
+    expect(again[i]!.toTypedArray()).toEqual(z.toTypedArray());
+    const values = Array.from(y.toTypedArray());
+    const scale = Math.max(0, ...values.filter(Number.isFinite).map(Math.abs));
+    for (const [k, v] of Array.from(z.toTypedArray()).entries()) {
+      const w = values[k]!;
+      if (Object.is(v + 0, w + 0)) continue;
+      expect(Math.abs(v - w), `output ${i}, element ${k}: ${v} for ${w}`).toBeLessThanOrEqual(tolerance * scale);
+    }
+  }
+}
+
+describe("wasm", () => {
+  test.each(
+    samples.filter(
+      ({ c }) =>
+        !c.inputs.some(
+          (t) => t.dtype === "float64" && c.params && (c.params as { dtype?: string }).dtype === "float64",
+        ),
+    ),
+  )("$name, $about", async ({ name, c }) => {
+    const run = (...x: Tensor[]) => bind(name, x, c.params as ParamsOf<typeof name>);
+    await expectParity(run, c.inputs, primitives[name].kind === "view" ? 0 : 2e-6);
+  });
+  const smooth = samples.filter(({ c }) => c.gradients.length > 0);
+  test.each(smooth)("$name, $about: gradients", async ({ name, c }) => {
+    const { x, functions } = sampleFunctions(name as "slice", c);
+    for (const fn of functions)
+      await expectParity((...moved) => [...grad(() => sum(fn(...moved)), moved).values()], x, 1e-5);
+  });
+  const composed = Object.entries(composedCases).flatMap(([name, list]) =>
+    list.map((c) => ({ name, about: c.about, c })),
+  );
+  test.each(composed)("$name, $about", async ({ c }) => {
+    await expectParity((...x) => [c.fn(...x), ...grad(() => sum(c.fn(...x)), x).values()], c.inputs, 1e-5);
+  });
+});
