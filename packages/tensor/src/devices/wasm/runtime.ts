@@ -5,7 +5,10 @@ import { conv } from "./kernels/conv.ts";
 import { convWeight } from "./kernels/conv-weight.ts";
 import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
 import { exp, sigmoid, silu } from "./kernels/exp.ts";
+import { matmulKernels } from "./kernels/matmul.ts";
 import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
+import { poolKernels } from "./kernels/pool.ts";
+import { reduceKernels } from "./kernels/reduce.ts";
 import { winogradPack, winogradUnpack } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
 import { winogradCotangent, winogradInput, winogradOutput } from "./kernels/winograd-transform.ts";
@@ -13,6 +16,9 @@ import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
   ...{ conv, convWeight, depthwise, depthwiseWeight, exp, sigmoid, silu },
+  ...reduceKernels,
+  ...poolKernels,
+  ...matmulKernels,
   ...{ naiveConv, naiveConvInput, naiveConvWeight },
   ...{ winogradInput, winogradOutput, winogradCotangent, winogradProduct, winogradOuter, winogradPack, winogradUnpack },
 };
