@@ -9,7 +9,9 @@ import { sizeOf } from "../../shape.ts";
 import { runOnce } from "./launch.ts";
 import { runWinogradConv, runWinogradConvInput, runWinogradConvWeight, type WinogradOptions } from "./run-winograd.ts";
 import { Runtime } from "./runtime.ts";
-import { winogradFits } from "./winograd/pays.ts";
+import { winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
+import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
+import { winogradFits, winogradPays } from "./winograd/pays.ts";
 
 const runtime = new Runtime({ bytes: 2 ** 24 });
 const generator = new Generator(7);
@@ -84,5 +86,77 @@ describe.each(Object.keys(kinds) as Kind[])("%s", (kind) => {
     // Rounding errors add up like a random walk over the summed products; 16 roundings' worth of it is never reached.
     const terms = { forward: 9 * g.C, input: 9 * g.O, weight: g.N * g.Ho * g.Wo }[kind];
     expect(worst / rms).toBeLessThan(16 * 2 ** -24 * Math.sqrt(terms));
+  });
+});
+
+describe("Winograd's kernels", () => {
+  const PIXEL = 12;
+  it.each([
+    [6, 6],
+    [5, 7],
+  ])("read nothing beyond the window and write nothing beyond the results, %i x %i", (Ho, Wo) => {
+    runtime.reset();
+    const { kernels, floats } = runtime;
+    const sizes = { N: 1, Ho, Wo, C: 8, O: 8 };
+    /** Eight channels of wider pixels, some rows and columns into a map; everything else is NaN. */
+    const map = (H: number, W: number, value: number) => {
+      const row = 4 * PIXEL * (W + 2);
+      const at = runtime.allocate((row / 4) * (H + 3)) + row + 4 * PIXEL;
+      floats.fill(Number.NaN, at / 4 - row / 4 - PIXEL, (at + row * (H + 1)) / 4);
+      for (let i = 0; i < H; i++)
+        for (let j = 0; j < W; j++) {
+          const pixel = (at + i * row) / 4 + j * PIXEL;
+          floats.fill(value, pixel, pixel + 8);
+        }
+      return { at, row, pixel: 4 * PIXEL, image: row * H };
+    };
+    const count = () => floats.reduce((n, v) => n + (Number.isNaN(v) ? 1 : 0), 0);
+    const [x, y] = [map(Ho + 2, Wo + 2, 1), map(Ho, Wo, Number.NaN)];
+    const kernel = { at: runtime.place(new Float32Array(9 * 64).fill(1)), o: 36 * 8, c: 36, tap: 4 };
+    const u = runtime.allocate(winogradWeightBytes(sizes) / 4);
+    const scratch = runtime.allocate(Math.max(winogradScratch(sizes), winogradConvWeightScratch(sizes)) / 4);
+    const part = { thread: 0, threads: 1, scratch };
+    const before = count();
+    winogradPack(kernels, { w: kernel, u, C: 8, O: 8, turned: false }, part);
+    winogradConv(kernels, { ...sizes, x, y, u, bias: 0 }, part);
+    expect(before - count()).toBe(8 * Ho * Wo);
+    for (let i = 0; i < Ho; i++)
+      for (let j = 0; j < Wo; j++) expect(floats[(y.at + i * y.row) / 4 + j * PIXEL]).toBe(72);
+    winogradConvWeight(kernels, { ...sizes, x, ct: y, dw: kernel }, part);
+    expect(new Set(floats.subarray(kernel.at / 4, kernel.at / 4 + 9 * 64))).toEqual(new Set([72 * Ho * Wo]));
+  });
+  it("add a bias", () => {
+    const g = geometry({ x: [1, 8, 5, 6], O: 16, padding: [1, 1] });
+    const p = problem("forward", g, dyadic);
+    const bias = dyadic(16);
+    const expected = new Float32Array(p.size).map((_, k) => bias[Math.floor(k / 30)]!);
+    conv2d(p.a, p.b, expected, g);
+    expect(winograd("forward", g, p, { bias })).toEqual(expected);
+  });
+});
+
+describe("winogradFits and winogradPays", () => {
+  const at = (C: number, O: number, side: number, N = 8) => geometry({ x: [N, C, side, side], O, padding: [1, 1] });
+  it("take only dense 3 x 3 convolutions of stride and dilation 1 in whole panels", () => {
+    const g = at(32, 32, 40);
+    expect(winogradFits(g, "forward")).toBe(true);
+    const others = [{ kh: 1 }, { kw: 1 }, { groups: 2 }, { stride: [1, 2] }, { dilation: [2, 1] }, { N: 0 }, { Wo: 1 }];
+    for (const other of others) expect(winogradFits({ ...g, ...other } as ConvGeometry, "forward")).toBe(false);
+    expect(winogradFits(at(12, 8, 40), "forward")).toBe(true);
+    expect(winogradFits(at(12, 8, 40), "input")).toBe(false); // 12 results
+    expect(winogradFits(at(6, 8, 40), "weight")).toBe(false);
+  });
+  it.each([
+    [at(16, 8, 80), true],
+    [at(8, 16, 80), true],
+    [at(32, 32, 40), true],
+    [at(64, 64, 20), true],
+    [at(128, 128, 10), true],
+    [at(64, 64, 10, 1), true],
+    [at(64, 64, 5, 1), false],
+    [at(16, 16, 5), false],
+    [at(4, 8, 40), false],
+  ])("say where the kernels are faster (case %#)", (g, faster) => {
+    expect(winogradPays(g, "forward")).toBe(faster);
   });
 });
