@@ -1,5 +1,8 @@
 // The weight gradient of a convolution 3 x 3 of stride 1 by F(3x3, 2x2), the adjoint of F(2x2, 3x3): per position an
-// outer product of transformed patches and cotangents, summed over all tiles.
+// outer product of transformed patches and cotangents, summed over all tiles: 2.25 times fewer multiplications.
+//
+// Rounding as in conv.ts: largest error over rms 2.1e-6 to 8.5e-6, the direct kernel 2.6e-6 to 1.7e-5 (sums over 200 to
+// 12800 pixels, a quarter of them as tiles). Whole numbers give exact results.
 import { POSITIONS } from "../kernels/winograd-product.ts";
 import type { Kernels } from "../runtime.ts";
 import { type KernelSteps, transformInput } from "./conv.ts";

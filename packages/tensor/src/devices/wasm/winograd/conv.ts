@@ -1,5 +1,10 @@
 // The convolution 3 x 3 of stride 1 by F(2x2, 3x3), and with turned weights its input gradient: 2.25 times fewer
-// multiplications than the direct kernel, for 1.4 to 2 times its rounding error.
+// multiplications than the direct kernel.
+//
+// Rounding, largest error over rms of the result, float32 against float64 sums, normal weights, 16 to 128 channels:
+// 0.9e-6 to 2.2e-6; the direct kernel 1.8e-6 to 6.7e-6 (rms of the error 1.4e-7 to 3.7e-7 against 1.6e-7 to 6.0e-7). The
+// transforms round, but a sum has a ninth of the additions in a row. Whole numbers give exact results: G halves twice, so all
+// values are multiples of 1/4.
 import { POSITIONS } from "../kernels/winograd-product.ts";
 import type { Kernels } from "../runtime.ts";
 import { countTiles, type MapSteps, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";

@@ -13,7 +13,7 @@ const CHANNEL_COST = 50;
 const CALL_COST = 3000;
 /** The transform of one kernel 3 x 3. */
 const KERNEL_COST = 90;
-/** A gain below this is not worth the rounding. */
+/** The fit errs by more than a gain below this. */
 const LEAST_GAIN = 1.1;
 
 /** The convolution of stride 1 that a pass runs: its results, and the channels that it sums over and makes. */
