@@ -118,6 +118,11 @@ describe("fuse", () => {
     expect(fused(program(total([0, 1, 2]), map))).toEqual(["[2, 8, 4, 4] {mul} -> 1", "sum"]);
   });
 
+  test("a variance is taken of what lies in memory before its loop begins", () => {
+    const p = program((x) => varMean(neg(x!), [0, 2, 3], { keepdim: true })[0], map);
+    expect(fused(p)).toEqual(["[2, 8, 4, 4] {neg} -> 1", "[2, 8, 4, 4] {varMean}"]);
+  });
+
   test("a loop that waits for a later value starts a new group", () => {
     const p = program((x, y) => ({ a: neg(x!), b: add(matmul(x!, y!), x!), c: exp(y!) }), [4, 4], [4, 4]);
     expect(fused(p)).toEqual(["[4, 4] {neg} -> 1", "matmul", "[4, 4] {add exp} -> 2"]);

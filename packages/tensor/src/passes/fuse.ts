@@ -18,7 +18,7 @@ export interface Group {
   readonly equations: readonly Equation[];
   /** Values written to memory, each made by one of the equations. */
   readonly stores: readonly Tensor[];
-  /** Equations sum and varMean that add up a value of the loop, made by it or read. */
+  /** Equations sum, over a value that the loop makes or reads, and varMean, over one that it reads. */
   readonly reductions: readonly Equation[];
   /** Tensors read, in the order of their first use; constants that repeat one number are none. */
   readonly leaves: readonly Tensor[];
@@ -81,7 +81,9 @@ export function fuse(
   }: FuseOptions,
 ): Item[] {
   const reduces = (e: Equation): boolean => keepsInnermost(e, innermost);
-  const stored = storedValues(program, { reduces, hoisted, shortLife, maxLeaves, maxCone });
+  // One pass gives an accurate variance only about a first guess of the mean, an element of a value that lies there already.
+  const takesComputed = (e: Equation): boolean => e.name === "sum" && reduces(e);
+  const stored = storedValues(program, { reduces: takesComputed, hoisted, shortLife, maxLeaves, maxCone });
   const makers = makersOf(program);
   const slots: Slot[] = [{ item: undefined, views: [] }];
   /** The slot after which a value exists; what the program is given exists after the first. */
@@ -99,7 +101,7 @@ export function fuse(
         return false;
       let count = item.leaves.size;
       for (const t of leaves) {
-        if (item.stores.has(t)) continue;
+        if (item.stores.has(t) && sink.name !== "varMean") continue;
         if (readyAt(t) >= at) return false;
         if (!item.leaves.has(t)) count++;
       }

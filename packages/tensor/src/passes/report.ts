@@ -1,6 +1,6 @@
 // What a program costs: FLOPs and bytes per equation and planned peak memory, the same on every machine.
 import type { Equation } from "../bind.ts";
-import type { PlannedMemory } from "../devices/device.ts";
+import type { Executable, PlannedMemory, StepTiming } from "../devices/device.ts";
 import { type Primitive, type PrimitiveName, primitives } from "../primitives/table.ts";
 import type { Shape } from "../shape.ts";
 import type { Hoisted } from "./hoist.ts";
@@ -27,11 +27,13 @@ export interface Report {
   readonly hoisted: readonly EquationCost[];
   /** What the device planned to take, where it plans. */
   readonly planned?: PlannedMemory;
+  /** What the runs so far took, step by step, if the device was asked to take the time. */
+  readonly timings?: readonly StepTiming[];
 }
 
 const total = (costs: readonly EquationCost[], key: "flops" | "bytes") => costs.reduce((n, c) => n + c[key], 0);
 
-export function report({ before, program }: Hoisted, planned?: PlannedMemory): Report {
+export function report({ before, program }: Hoisted, executable?: Executable): Report {
   const equations = program.equations.map(cost);
   return {
     equations,
@@ -40,7 +42,8 @@ export function report({ before, program }: Hoisted, planned?: PlannedMemory): R
     peakBytes: peakBytes(program),
     variableBytes: [...program.variables.values()].reduce((n, t) => n + bytes(t), 0),
     hoisted: before.map(cost),
-    ...(planned && { planned }),
+    ...(executable?.memory && { planned: executable.memory }),
+    ...(executable?.timings && { timings: executable.timings() }),
   };
 }
 

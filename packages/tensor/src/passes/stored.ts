@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor.ts";
 import { type Program, uniform } from "./program.ts";
 
 export interface StoreOptions {
-  /** Whether an equation that is not pointwise runs inside the loop that makes its input. */
+  /** Whether an equation that is not pointwise can run inside the loop that makes its input. */
   reduces(e: Equation): boolean;
   hoisted(e: Equation): boolean;
   /** A dear value whose last use is within so many equations is stored. */

@@ -1,4 +1,4 @@
-// reshape(reshape(x)) = reshape(x), and no reshape at all if the shape is x's again.
+// reshape(reshape(x)) = reshape(x), and x itself if the shape is x's again.
 import { sameShape } from "../../shape.ts";
 import { rewrite } from "../program.ts";
 import type { Rule } from "./rule.ts";

@@ -4,11 +4,13 @@ import { Tensor } from "../../tensor.ts";
 import { type Pass, rewrite, substitute } from "../program.ts";
 import { concatOfSplit } from "./concat-of-split.ts";
 import { identities } from "./identities.ts";
+import { movementChain } from "./movement-chain.ts";
 import { reshapeChain } from "./reshape-chain.ts";
 import type { Rule } from "./rule.ts";
+import { signs } from "./signs.ts";
 import { sumOfProduct } from "./sum-of-product.ts";
 
-const rules: readonly Rule[] = [identities, reshapeChain, concatOfSplit, sumOfProduct];
+const rules: readonly Rule[] = [identities, signs, movementChain, reshapeChain, concatOfSplit, sumOfProduct];
 
 export const simplify: Pass = (program) => {
   const replacements = new Map<Tensor, Tensor>();
