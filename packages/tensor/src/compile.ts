@@ -24,10 +24,12 @@ const devices = {
 } satisfies Record<string, () => Device>;
 /** Where a program runs. */
 export type DeviceName = keyof typeof devices;
+/** A device's name, or a device with settings of its own. */
+export type DeviceSpec = DeviceName | Device;
 export const deviceNames = Object.keys(devices) as readonly DeviceName[];
 
 /** The device of a name, or the device itself. @throws OpError if there is none of that name. */
-function deviceOf(device: DeviceName | Device): Device {
+function deviceOf(device: DeviceSpec): Device {
   if (typeof device !== "string") return device;
   if (!Object.hasOwn(devices, device)) throw new OpError("compile", `a device of ${deviceNames.join(", ")}`, device);
   return devices[device]();
@@ -38,7 +40,7 @@ export type Result = Tensor | Readonly<Record<string, Tensor>>;
 
 export interface CompileOptions {
   /** A name, or a device with settings of its own such as `createWasm({ threads: 1 })`. */
-  readonly device?: DeviceName | Device;
+  readonly device?: DeviceSpec;
   /** Programs kept, one per signature; beyond, the one unused for longest is dropped and compiled again when needed. */
   readonly maxPrograms?: number;
 }
@@ -112,7 +114,7 @@ export function compile<I extends readonly Tensor[], R extends Result>(
   };
   return Object.defineProperty(
     Object.assign(call, {
-      report: (...inputs: I | []) => report(find(inputs).hoisted, find(inputs).executable.memory),
+      report: (...inputs: I | []) => report(find(inputs).hoisted, find(inputs).executable),
       print: (...inputs: I | []) => printProgram(find(inputs).hoisted.program),
       dispose,
       [Symbol.dispose]: dispose,

@@ -5,6 +5,7 @@ export {
   type CompileOptions,
   compile,
   type DeviceName,
+  type DeviceSpec,
   deviceNames,
   type Result,
   trace,

@@ -10,6 +10,8 @@ export interface Device {
 export interface Executable {
   /** Memory that the program was planned to take; absent where it is taken as needed. */
   readonly memory?: PlannedMemory;
+  /** Time that every step of the runs so far took, where the device was asked to take it. */
+  timings?(): readonly StepTiming[];
   /** One run: inputs in, Variables updated, outputs out. */
   run(inputs: readonly Concrete[]): Promise<readonly Tensor[]>;
   /** Gives back what the program holds. */
@@ -23,4 +25,12 @@ export interface PlannedMemory {
   readonly program: number;
   /** Equations whose operands had to be copied because strides could not express them. */
   readonly copies: readonly string[];
+}
+export interface StepTiming {
+  /** Kind of step. */
+  readonly step: string;
+  /** The primitive it comes from, or "group" for fused pointwise ones. */
+  readonly origin: string;
+  /** Milliseconds, all runs together. */
+  readonly ms: number;
 }

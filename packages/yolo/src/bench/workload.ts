@@ -1,7 +1,7 @@
 // What is timed: a whole training step as the trainer takes it, and the inference of the deployed network, on pictures and
 // boxes drawn by seed.
 import { emaDecay, loadStateDict, stateDict } from "@orepa/autograd";
-import { compile, type DeviceName, Generator, type Report, rand, type Tensor } from "@orepa/tensor";
+import { compile, type DeviceSpec, Generator, type Report, rand, type Tensor } from "@orepa/tensor";
 import type { DetectModel } from "../model/detect-model.ts";
 import { fuse } from "../model/fuse.ts";
 import { defaultTrainArgs } from "../train/args.ts";
@@ -14,7 +14,7 @@ export interface WorkloadOptions {
   /** Side of the pictures, a multiple of the largest stride. */
   readonly imgsz: number;
   readonly batch: number;
-  readonly device: DeviceName;
+  readonly device: DeviceSpec;
   readonly seed?: number;
 }
 

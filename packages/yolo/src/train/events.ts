@@ -1,5 +1,5 @@
 // The trainer's interface: its arguments, what it tells while it runs, and what it returns. Types only.
-import type { DeviceName, Tensor } from "@orepa/tensor";
+import type { DeviceSpec, Tensor } from "@orepa/tensor";
 import type { Loader, TrainLoaderOptions } from "../data/batch.ts";
 import type { TrainAugmentArgs } from "../data/train-sample.ts";
 import type { Dataset } from "../data/types.ts";
@@ -183,7 +183,7 @@ export interface TrainOptions {
   readonly dataset: Dataset;
   readonly valDataset: Dataset | null;
   readonly args: TrainArgs;
-  readonly device: DeviceName;
+  readonly device: DeviceSpec;
   /** Continue from here; its arguments replace `args`. */
   readonly resume?: Checkpoint;
   /** Where the batches come from: a source of the same bytes as `trainLoader(dataset, options)`, which is the default. */
@@ -213,7 +213,7 @@ export interface TrainResult {
 export interface ValidateOptions {
   readonly model: DetectModel;
   readonly dataset: Dataset;
-  readonly device: DeviceName;
+  readonly device: DeviceSpec;
   /** Pictures a batch. */
   readonly batch: number;
   readonly imgsz: number;

@@ -16,7 +16,7 @@ import {
   add,
   cast,
   compile,
-  type DeviceName,
+  type DeviceSpec,
   fromData,
   type Report,
   type Tensor,
@@ -39,7 +39,7 @@ export interface StepOptions {
   readonly gains: LossGains;
   /** Whether gradients of several batches may be summed before a step; without it a step is one program. */
   readonly accumulates: boolean;
-  readonly device: DeviceName;
+  readonly device: DeviceSpec;
 }
 
 /** What came out of a batch. */

@@ -1,6 +1,6 @@
 // Validation: runs a model over a dataset and measures what it finds.
 import { namedVariables } from "@orepa/autograd";
-import { cast, compile, type DeviceName, fromData, isFloating, type Tensor } from "@orepa/tensor";
+import { cast, compile, type DeviceSpec, fromData, isFloating, type Tensor } from "@orepa/tensor";
 import { validationLoader } from "../data/batch.ts";
 import type { Dataset, Sample } from "../data/types.ts";
 import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
@@ -33,7 +33,7 @@ export async function validate(options: ValidateOptions): Promise<ValidationResu
 /** Compiles the evaluation of a model: decoded boxes and, with `loss`, the loss items of its raw maps. */
 export function createValidator(
   model: DetectModel,
-  { device, loss }: { readonly device: DeviceName; readonly loss?: LossGains },
+  { device, loss }: { readonly device: DeviceSpec; readonly loss?: LossGains },
 ): Validator {
   const { nc, strides } = model;
   const dtype = [...namedVariables(model).values()].find((variable) => isFloating(variable.dtype))!.dtype;

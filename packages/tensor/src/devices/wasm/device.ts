@@ -18,6 +18,8 @@ export interface WasmOptions {
   readonly threads?: number;
   /** Most bytes of memory. Default: what WebAssembly can address, 4 GiB; untouched memory costs nothing. */
   readonly maximumBytes?: number;
+  /** Takes the time of every step; `report()` then has them. */
+  readonly profile?: boolean;
   /** The program of the workers, where a bundler has moved it; made from `threads/worker.ts`. */
   readonly worker?: URL;
 }
@@ -33,12 +35,14 @@ class WasmDevice implements Device, Holder {
   readonly name = "wasm";
   readonly #floats: Float32Array;
   readonly #shared: boolean;
+  readonly #profile: boolean;
   readonly #heap: Heap;
   readonly #pool: Pool;
   readonly #variables = new WeakMap<Variable, { readonly address: number; version: number }>();
   readonly #dropped: FinalizationRegistry<number>;
 
-  constructor({ threads = cores(), maximumBytes, worker }: WasmOptions) {
+  constructor({ threads = cores(), maximumBytes, worker, profile = false }: WasmOptions) {
+    this.#profile = profile;
     const memory = makeMemory({ shared: threads > 1, ...(maximumBytes !== undefined && { maximumBytes }) });
     this.#floats = new Float32Array(memory.buffer);
     this.#shared = !(memory.buffer instanceof ArrayBuffer);
@@ -88,6 +92,7 @@ class WasmDevice implements Device, Holder {
     const constants = [...program.variables.keys()].filter((v) => !program.updates.has(v));
     let id: number | undefined;
     let versions: readonly number[] | undefined;
+    const timings = this.#profile ? new Float64Array(plan.steps.length) : undefined;
     const loaded = (): number => {
       for (const { address, values } of plan.constants)
         if (values instanceof Int32Array) new Int32Array(this.#floats.buffer, address, values.length).set(values);
@@ -95,6 +100,9 @@ class WasmDevice implements Device, Holder {
       return this.#pool.load(plan);
     };
     return {
+      ...(timings && {
+        timings: () => plan.steps.map(({ op }, i) => ({ step: op, origin: plan.origins[i]!, ms: timings[i]! })),
+      }),
       memory: { arena: plan.arenaBytes, program: bytes, copies: [] },
       run: async (inputs) => {
         await this.#pool.start();
@@ -103,7 +111,8 @@ class WasmDevice implements Device, Holder {
         for (const v of program.variables.keys()) this.#upload(v);
         const now = constants.map((v) => v.version);
         const fresh = versions?.every((version, i) => version === now[i]) ?? false;
-        this.#pool.run(id, { from: fresh ? plan.prologue : 0, host: (call) => this.#hostCall(plan.hosts[call]!) });
+        const host = (call: number) => this.#hostCall(plan.hosts[call]!);
+        this.#pool.run(id, { from: fresh ? plan.prologue : 0, host, ...(timings && { timings }) });
         versions = now;
         for (const v of program.updates.keys()) {
           v.heldBy(this);

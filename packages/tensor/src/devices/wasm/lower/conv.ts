@@ -22,7 +22,10 @@ export const lowerConv = (e: EquationOf<"conv2d">, b: Builder): void => {
   const g = geometryOf(e);
   const [x, w] = e.inputs as [Tensor, Tensor];
   if (g.groups > 1) lowerGrouped(e, g, b);
-  else windowSum(b, b.map(x, inputBorder(g)), b.place(w), b.result(e.outputs[0]!), forwardWindow(g));
+  else
+    intoMap(b, b.result(e.outputs[0]!), (target) =>
+      windowSum(b, b.map(x, inputBorder(g)), b.place(w), target, forwardWindow(g)),
+    );
 };
 
 /** One window per phase of the stride, with the kernel transposed. Inputs that no window reaches are zero. */
@@ -35,18 +38,28 @@ export const lowerConvInput = (e: EquationOf<"convInput">, b: Builder): void => 
   }
   const source = b.map(ct, outputBorder(g));
   const windows = phaseWindows(g);
-  const target = b.result(e.outputs[0]!);
   const reached = windows.reduce((n, [rows, columns]) => n + rows.places.length * columns.places.length, 0);
-  if (reached < g.H * g.W) b.fill(target, 0);
-  for (const window of windows) windowSum(b, source, permutePlace(b.place(w), [1, 0, 2, 3]), target, window);
+  intoMap(b, b.result(e.outputs[0]!), (target) => {
+    if (reached < g.H * g.W) b.fill(target, 0);
+    for (const window of windows) windowSum(b, source, permutePlace(b.place(w), [1, 0, 2, 3]), target, window);
+  });
 };
 
+/** Gives a map of whole panels of channels to be written: the result itself, or one that is copied to it. */
+function intoMap(b: Builder, result: Place, write: (target: Place) => void): void {
+  const [N, O, ...sides] = result.shape as [number, number, number, number];
+  if (O % TILE_CHANNELS === 0 && result.strides[1] === 1) {
+    write(result);
+    return;
+  }
+  const target = b.newMap([N, Math.ceil(O / TILE_CHANNELS) * TILE_CHANNELS, ...sides]);
+  write(target);
+  b.copy(result, slicePlace(target, 1, 0, O));
+}
+
 /** target[to] = the sum over the window at `from` of source * weight; weight is [target channel, source channel, u, v]. */
-function windowSum(b: Builder, source: Place, weight: Place, result: Place, window: Window): void {
+function windowSum(b: Builder, source: Place, weight: Place, target: Place, window: Window): void {
   const [rows, columns] = window;
-  const [N, O] = result.shape as [number, number, number, number];
-  const whole = O % TILE_CHANNELS === 0 && result.strides[1] === 1;
-  const target = whole ? result : b.newMap([N, Math.ceil(O / TILE_CHANNELS) * TILE_CHANNELS, ...result.shape.slice(2)]);
   const C = source.shape[1]!;
   const [image, , row, pixel] = source.strides as [number, number, number, number];
   const joined = columns.taps.length === 1 || (columns.step === 1 && pixel === C);
@@ -68,7 +81,7 @@ function windowSum(b: Builder, source: Place, weight: Place, result: Place, wind
     panel: 4 * panels.strides[0]!,
     imageWeights: 0,
     panels: panels.shape[0]!,
-    images: N,
+    images: target.shape[0]!,
     pixels,
     inOffsets,
     outOffsets,
@@ -79,7 +92,6 @@ function windowSum(b: Builder, source: Place, weight: Place, result: Place, wind
     rowGap,
     block,
   }));
-  if (target !== result) b.copy(result, slicePlace(target, 1, 0, O));
 }
 
 /** Byte offsets of a window's positions in a map, row by row; at least a tile of them. */

@@ -1,10 +1,12 @@
 // The closed table of lowerings: how every primitive becomes steps. A forgotten one does not compile.
-import type { Equation, EquationOf } from "../../../bind.ts";
+import type { Equation } from "../../../bind.ts";
 import type { PrimitiveName } from "../../../primitives/table.ts";
+import type { NodeName } from "../pointwise/expression.ts";
 import type { Builder, Lowering } from "./builder.ts";
 import { lowerConv, lowerConvInput, lowerConvWeight } from "./conv.ts";
 import { gatherLowerings } from "./gather.ts";
 import { lowerHostCall } from "./host.ts";
+import { matmulLowerings } from "./matmul.ts";
 import { poolLowerings } from "./pool.ts";
 import { reduceLowerings } from "./reduce.ts";
 import { sampleLowerings } from "./sample.ts";
@@ -21,6 +23,8 @@ import {
 } from "./view.ts";
 
 /** Pointwise primitives are lowered in groups. */
+type Lowered = Exclude<PrimitiveName, NodeName | "cast">;
+
 const lowerings = {
   expand: lowerExpand,
   reshape: lowerReshape,
@@ -39,8 +43,11 @@ const lowerings = {
   ...poolLowerings,
   ...sampleLowerings,
   ...gatherLowerings,
-} as unknown as { readonly [N in PrimitiveName]: Lowering<N> };
+  ...matmulLowerings,
+} satisfies { readonly [N in Lowered]: Lowering<N> };
 
-export const lower = <N extends PrimitiveName>(e: EquationOf<N>, builder: Builder): void =>
-  (lowerings[e.name] as Lowering<N>)(e, builder);
-export const lowerEquation = (e: Equation, builder: Builder): void => lower(e as EquationOf<PrimitiveName>, builder);
+/** Appends the steps of an equation that is not pointwise. */
+export function lowerEquation(e: Equation, builder: Builder): void {
+  const lowering = lowerings[e.name as Lowered] as Lowering<PrimitiveName>; // name and equation come together
+  lowering(e, builder);
+}

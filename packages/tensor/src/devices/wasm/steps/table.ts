@@ -37,44 +37,30 @@ export type Step = AnyStep & {
   readonly serial?: boolean;
 };
 
+/** How each kind runs; a forgotten one does not compile. */
+const runners: { readonly [K in AnyStep["op"]]: (step: Extract<AnyStep, { op: K }>, machine: Machine) => void } = {
+  pointwise: runPointwise,
+  combine: runCombine,
+  border: runBorder,
+  conv: runConv,
+  convWeight: runConvWeight,
+  naiveConv: runNaiveConv,
+  host: runHost,
+  reduce: runReduce,
+  reduceEnd: runReduceEnd,
+  cumsum: runCumsum,
+  maxPool: runMaxPool,
+  maxUnpool: runMaxUnpool,
+  maxGather: runMaxGather,
+  gather: runGather,
+  scatterAdd: runScatterAdd,
+  argsort: runArgsort,
+  pack: runPack,
+  matmul: runMatmul,
+};
+
 /** Runs this thread's part of a step. */
 export function runStep(step: Step, machine: Machine): void {
-  switch (step.op) {
-    case "pointwise":
-      return runPointwise(step, machine);
-    case "combine":
-      return runCombine(step, machine);
-    case "border":
-      return runBorder(step, machine);
-    case "conv":
-      return runConv(step, machine);
-    case "convWeight":
-      return runConvWeight(step, machine);
-    case "naiveConv":
-      return runNaiveConv(step, machine);
-    case "host":
-      return runHost(step, machine);
-    case "reduce":
-      return runReduce(step, machine);
-    case "reduceEnd":
-      return runReduceEnd(step, machine);
-    case "cumsum":
-      return runCumsum(step, machine);
-    case "maxPool":
-      return runMaxPool(step, machine);
-    case "maxUnpool":
-      return runMaxUnpool(step, machine);
-    case "maxGather":
-      return runMaxGather(step, machine);
-    case "gather":
-      return runGather(step, machine);
-    case "scatterAdd":
-      return runScatterAdd(step, machine);
-    case "argsort":
-      return runArgsort(step, machine);
-    case "pack":
-      return runPack(step, machine);
-    case "matmul":
-      return runMatmul(step, machine);
-  }
+  const run = runners[step.op] as (step: AnyStep, machine: Machine) => void; // the runner of this kind
+  run(step, machine);
 }

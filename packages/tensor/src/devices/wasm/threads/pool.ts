@@ -26,6 +26,14 @@ export interface PoolOptions {
   readonly program?: { readonly url: URL; readonly run: RunStep };
 }
 
+export interface RunOptions {
+  /** The step to begin with. */
+  readonly from?: number;
+  readonly host?: Host;
+  /** Milliseconds per step, as the first thread sees it, are added to these. */
+  readonly timings?: Float64Array;
+}
+
 export class Pool {
   /** Threads at work: fewer than asked for where there can be no workers, as `note` then says. */
   readonly threads: number;
@@ -93,8 +101,8 @@ export class Pool {
    * Runs a loaded program from a step on; returns when all threads are done.
    * @throws OpError if a step fails or a thread gives no answer; after that the pool cannot be used.
    */
-  run(id: number, { from = 0, host }: { from?: number; host?: Host } = {}): void {
-    this.#command([commands.run, id, from, 0, 0], host);
+  run(id: number, { from = 0, host, timings }: RunOptions = {}): void {
+    this.#command([commands.run, id, from, 0, 0], host, timings);
   }
   /** Lets all threads forget a program. */
   release(id: number): void {
@@ -111,12 +119,12 @@ export class Pool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     for (const at of [control, ...this.#orders.flatMap(({ args, scratch }) => [args, scratch])]) this.#heap.free(at);
   }
-  #command(command: Command, host?: Host): void {
+  #command(command: Command, host?: Host, timings?: Float64Array): void {
     if (this.#broken) throw this.#broken;
     if (!this.#isReady) throw new OpError("wasm", "started threads", "none", "await start() first");
     this.#first.control.post(command);
     try {
-      this.#first.obey(command, host);
+      this.#first.obey(command, host, timings);
     } catch (error) {
       throw this.#break(error);
     }

@@ -20,6 +20,7 @@ export const commands = { load: 0, run: 1, release: 2 } as const;
 export type RunStep = typeof runStep;
 export type Host = (call: number) => void;
 
+declare const performance: { now(): number };
 interface Loaded {
   readonly steps: readonly Step[];
   readonly barrierBefore: readonly boolean[];
@@ -45,11 +46,11 @@ export class Thread {
     this.#integers = new Int32Array(buffer);
   }
   /** Does a command; returns when every thread has done it. @throws what a step throws, or Left if another thread failed. */
-  obey([kind, id, a, b, c]: Command, host?: Host): void {
+  obey([kind, id, a, b, c]: Command, host?: Host, timings?: Float64Array): void {
     try {
       if (kind === commands.load) this.#load(id, { at: a, textBytes: b, kernelBytes: c });
       else if (kind === commands.release) this.#programs.delete(id);
-      else this.#walk(this.#programs.get(id)!, a, host);
+      else this.#walk(this.#programs.get(id)!, a, host, timings);
       this.control.barrier();
     } catch (error) {
       if (!(error instanceof Left)) this.control.fail(error instanceof Error ? error.message : String(error));
@@ -64,19 +65,27 @@ export class Thread {
     const { exports } = new WebAssembly.Instance(module, { host: { memory } });
     this.#programs.set(id, { ...decodeSteps(bytes.subarray(0, textBytes)), fused: exports as Machine["fused"] });
   }
-  #walk({ steps, barrierBefore, fused }: Loaded, from: number, host?: Host): void {
+  #walk({ steps, barrierBefore, fused }: Loaded, from: number, host?: Host, timings?: Float64Array): void {
     const { thread, threads, args, scratch } = this.#order;
     const machine: Machine = {
       ...{ floats: this.#floats, integers: this.#integers, kernels: this.#kernels, fused },
       ...{ args, scratch, thread, threads },
     };
     const alone: Machine = { ...machine, threads: 1, ...(host && { host }) };
+    let since = timings ? performance.now() : 0;
     for (let i = from; i < steps.length; i++) {
       if (barrierBefore[i] && i > from) this.control.barrier();
+      if (timings && i > from) {
+        // A step's time ends when all threads that must have done it have.
+        const now = performance.now();
+        timings[i - 1]! += now - since;
+        since = now;
+      }
       this.control.beat(i);
       const step = steps[i]!;
       if (!step.serial) this.#run(step, machine);
       else if (thread === 0) this.#run(step, alone);
     }
+    if (timings) timings[steps.length - 1]! += performance.now() - since;
   }
 }
