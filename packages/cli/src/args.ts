@@ -58,6 +58,13 @@ export const ARGUMENTS = {
     choices: ["auto", ...deviceNames],
     help: "where the tensors are computed; auto takes the fastest that answers",
   },
+  threads: {
+    kind: "integer",
+    default: null,
+    minimum: 1,
+    modes: computing,
+    help: "threads that compute; without it one per core; results are the same for any number",
+  },
   json: { kind: "boolean", default: false, modes: all, help: "print the result as one JSON object on the last line" },
   verbose: { kind: "boolean", default: true, modes: described, help: "print tables, layers and classes" },
   imgsz: {
@@ -183,13 +190,6 @@ export const ARGUMENTS = {
   show_conf: { kind: "boolean", default: true, modes: predict, help: "write confidences on the picture" },
   line_width: { kind: "integer", default: null, minimum: 1, modes: predict, help: "width of the lines in pixels" },
   // timing
-  threads: {
-    kind: "integer",
-    default: null,
-    minimum: 1,
-    modes: bench,
-    help: "threads that compute; without it as many as the device takes by itself",
-  },
   repeats: { kind: "integer", default: 10, minimum: 1, modes: bench, help: "timed runs of each program" },
 } as const satisfies Record<string, Argument>;
 

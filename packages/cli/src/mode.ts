@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import os from "node:os";
-import { type DeviceName, deviceNames } from "@orepa/tensor";
+import { createWasm, type DeviceName, type DeviceSpec, deviceNames } from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
 import { type Io, line } from "./io.ts";
 import type { Command } from "./parse-args.ts";
@@ -19,25 +19,39 @@ export type ModeFunction = (command: Command, io: Io) => Promise<Outcome>;
 /** The version in package.json. */
 export const version = (createRequire(import.meta.url)("../package.json") as { version: string }).version;
 
-const FASTEST: DeviceName = "cpu";
+const FASTEST: DeviceName = "wasm";
 
-/** The device that a name stands for; `auto` is the fastest there is. */
-export function deviceOf(name: string): DeviceName {
-  const device = deviceNames.find((known) => known === (name === "auto" ? FASTEST : name));
-  if (device === undefined)
-    throw new UserError(`device: expected auto or one of ${deviceNames.join(", ")}, got "${name}"`);
-  return device;
+/** Where a mode computes, as the user asked for it. */
+export interface ChosenDevice {
+  readonly name: DeviceName;
+  readonly device: DeviceSpec;
+  /** Threads at work. */
+  readonly threads: number;
+  /** Why it is not as asked for, if so. */
+  readonly note?: string | undefined;
 }
+let wasm: ReturnType<typeof createWasm> | undefined;
 
-/** The threads that a device computes on. */
-export function threadsOf(device: DeviceName, asked: number | null): number {
-  if (asked !== null && asked !== 1)
-    throw new UserError(`threads: expected 1 on ${device}, got ${asked} (leave it out)`);
-  return 1;
+/** The device that the settings say; `auto` is the fastest there is. Its memory is shared by all programs of the process. */
+export function deviceOf({ device: asked, threads }: { device: string; threads: number | null }): ChosenDevice {
+  const name = deviceNames.find((known) => known === (asked === "auto" ? FASTEST : asked));
+  if (name === undefined)
+    throw new UserError(`device: expected auto or one of ${deviceNames.join(", ")}, got "${asked}"`);
+  if (name === "wasm") {
+    if (wasm === undefined || (threads !== null && wasm.threads !== threads))
+      wasm = createWasm(threads === null ? {} : { threads });
+    return { name, device: wasm, threads: wasm.threads, note: wasm.note };
+  }
+  if (threads !== null && threads !== 1)
+    throw new UserError(`threads: expected 1 on ${name}, got ${threads} (leave it out)`);
+  return { name, device: name, threads: 1 };
 }
 
 /** Prints the version and device line. */
-export function greet(io: Io, device: string): void {
+export function greet(io: Io, settings: { device: string; threads: number | null }): void {
+  const { name, threads, note } = deviceOf(settings);
   const machine = `${process.platform} ${process.arch}, ${os.cpus().length} cores`;
-  line(io, `orepa ${version}  Node ${process.version}  device ${deviceOf(device)} (${machine})`);
+  const work = `${name}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  line(io, `orepa ${version}  Node ${process.version}  device ${work} (${machine})`);
+  if (note !== undefined) line(io, `device ${name}: ${note}`);
 }

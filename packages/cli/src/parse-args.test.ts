@@ -61,7 +61,10 @@ describe("a mistake is one line that names the argument, what it takes and what 
     [["train", "val=maybe"], 'val: expected true or false, got "maybe" (e.g. val=true)'],
     [["train", "optimizer=SGDD"], 'optimizer: expected one of auto, SGD, AdamW, got "SGDD" (e.g. optimizer=auto)'],
     [["predict", "classes=a"], 'classes: expected integers separated by commas, got "a" (e.g. classes=0,2)'],
-    [["trian"], 'mode: expected one of train, val, predict, info, bench, got "trian" (did you mean train? try: orepa help)'],
+    [
+      ["trian"],
+      'mode: expected one of train, val, predict, info, bench, got "trian" (did you mean train? try: orepa help)',
+    ],
     [["segment", "train"], 'task: expected detect, got "segment" (only detection is built in)'],
     [["epochs=3"], 'mode: expected one of train, val, predict, info, bench, got "epochs=3" (try: orepa help)'],
   ])("%j", (words, message) => {

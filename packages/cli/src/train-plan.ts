@@ -34,7 +34,7 @@ export interface TrainPlan {
 }
 
 /** Arguments that may be given beside resume=; the others are those of the training that goes on. */
-const WITH_RESUME: readonly ArgumentName[] = ["resume", "device", "workers", "json", "verbose", "plots"];
+const WITH_RESUME: readonly ArgumentName[] = ["resume", "device", "threads", "workers", "json", "verbose", "plots"];
 
 /** The plan of a command line. */
 export function planTraining(command: Command, io: Io): Promise<TrainPlan> {
@@ -107,10 +107,10 @@ async function planResumed({ settings, given }: Command, io: Io): Promise<TrainP
       `resume: expected last.safetensors of a training, got ${file} (it holds weights only; to start from them: pretrained=)`,
     );
   }
-  const { device, json, verbose, plots } = settings;
+  const { device, threads, json, verbose, plots } = settings;
   const own = JSON.parse(saved) as Settings;
   const workers = given.has("workers") ? settings.workers : own.workers;
-  const used = { ...own, device, workers, json, verbose, plots, resume: file };
+  const used = { ...own, device, threads, workers, json, verbose, plots, resume: file };
   const folder = path.dirname(path.dirname(file));
   return { settings: used, architecture, names: weights.names, folder, start: null, resume: weights.checkpoint };
 }

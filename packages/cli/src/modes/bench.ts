@@ -4,7 +4,7 @@ import { loadavg } from "node:os";
 import { type Limit, openLimit } from "@orepa/tensor/wasm";
 import { inferenceWorkload, type Measurement, measure, trainingWorkload, type WorkloadOptions } from "@orepa/yolo";
 import { type Io, line } from "../io.ts";
-import { deviceOf, greet, type ModeFunction, threadsOf } from "../mode.ts";
+import { deviceOf, greet, type ModeFunction } from "../mode.ts";
 import { createModel, DEFAULT_MODEL, findModel } from "../models.ts";
 import { progressLine } from "../progress.ts";
 
@@ -14,8 +14,7 @@ const DEFAULT_BATCH = 8;
 /** Prints milliseconds, GFLOP/s and their part of the limit, and planned memory. */
 export const bench: ModeFunction = async ({ settings, given }, io) => {
   const { repeats } = settings;
-  const device = deviceOf(settings.device);
-  const threads = threadsOf(device, settings.threads);
+  const { name, device, threads } = deviceOf(settings);
   const imgsz = Math.ceil((given.has("imgsz") ? settings.imgsz : DEFAULT_SIDE) / 32) * 32;
   const batch = given.has("batch") ? settings.batch : DEFAULT_BATCH;
   const { architecture, weights } = await findModel(settings.model ?? DEFAULT_MODEL, io.cwd);
@@ -24,7 +23,7 @@ export const bench: ModeFunction = async ({ settings, given }, io) => {
     createModel: () => createModel(architecture, classes === undefined ? {} : { nc: classes }),
     ...{ imgsz, batch, device },
   };
-  greet(io, settings.device);
+  greet(io, settings);
   const load = loadavg()[0]!;
   line(
     io,
@@ -41,7 +40,7 @@ export const bench: ModeFunction = async ({ settings, given }, io) => {
     return {
       json: {
         model: architecture.label,
-        ...{ imgsz, batch, device, threads, repeats, load, node: process.version },
+        ...{ imgsz, batch, device: name, threads, repeats, load, node: process.version },
         step: step && figures(step),
         inference: figures(inference),
       },

@@ -38,7 +38,7 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
       "model: expected trained weights, got none (e.g. model=runs/detect/train/weights/deployed.safetensors)",
     );
   }
-  greet(io, settings.device);
+  greet(io, settings);
   const files = await findPictures(settings.source, io);
   const found = await readWeights(settings.model, io.cwd);
   const { names } = found.weights;
@@ -94,11 +94,11 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
 /** A function from a picture to its boxes, strongest first. */
 function detector(
   model: DetectModel,
-  { device, imgsz, conf, iou, max_det, classes }: Settings,
+  { device, threads, imgsz, conf, iou, max_det, classes }: Settings,
 ): (image: Image) => Promise<readonly DetectedBox[]> {
   const stride = Math.max(...model.strides);
   const side = Math.ceil(imgsz / stride) * stride;
-  const program = compile((images: Tensor) => model.predict(images), { device: deviceOf(device) });
+  const program = compile((images: Tensor) => model.predict(images), { device: deviceOf({ device, threads }).device });
   return async (image) => {
     const placement = placeLetterbox(image, { width: side, height: side }, { auto: true, stride });
     const { width, height, data } = letterbox(image, placement);

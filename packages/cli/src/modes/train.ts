@@ -42,7 +42,7 @@ import { printValidation, speedLine } from "../validation-table.ts";
 /** Trains, validates the best weights, deploys them. */
 export const train: ModeFunction = async (command, io) => {
   const started = io.now();
-  greet(io, command.settings.device);
+  greet(io, command.settings);
   const plan = await planTraining(command, io);
   const { settings, folder } = plan;
   line(
@@ -79,7 +79,7 @@ export const train: ModeFunction = async (command, io) => {
       dataset,
       valDataset,
       args: trainArguments(settings),
-      device: deviceOf(settings.device),
+      device: deviceOf(settings).device,
       createLoader: (options) => {
         const feed = openFeed(dataset, { source: feedSource(dataset, settings), options, workers: settings.workers });
         feeds.push(feed);
@@ -149,7 +149,7 @@ async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Prom
     const result = await validate({
       model: fused,
       dataset: valDataset,
-      device: deviceOf(settings.device),
+      device: deviceOf(settings).device,
       batch: settings.batch,
       imgsz: settings.imgsz,
       iou: settings.iou,

@@ -18,7 +18,7 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
       "model: expected weights to measure, got none (e.g. model=runs/detect/train/weights/best.safetensors)",
     );
   }
-  greet(io, settings.device);
+  greet(io, settings);
   const found = await readWeights(settings.model, io.cwd);
   const imgsz = given.has("imgsz") ? settings.imgsz : found.weights.imgsz;
   const model = loadedModel(found);
@@ -37,7 +37,7 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
   const result = await validate({
     model,
     dataset,
-    device: deviceOf(settings.device),
+    device: deviceOf(settings).device,
     batch: settings.batch,
     imgsz,
     rect: settings.rect,
