@@ -73,10 +73,8 @@ describe.each(NAMES)("%s", (name) => {
       for (const axis of [0, 1]) check(name, values(special), [axis], "rowMajor", "rowMajor");
   });
   it("is as exact over a million elements as over one", () => {
-    for (const offset of [0, 1000]) {
-      const x = numbers([1, 4, 1000, 250], (v) => v + offset);
-      for (const layout of ["rowMajor", "channelsLast"] as const) check(name, x, [0, 2, 3], layout, "rowMajor");
-    }
+    const x = numbers([1, 4, 1000, 250], (v) => v + 1000);
+    for (const layout of ["rowMajor", "channelsLast"] as const) check(name, x, [0, 2, 3], layout, "rowMajor");
   });
 });
 

@@ -2,7 +2,7 @@
 // machines in turn; and places of awkward strides to lower from and into.
 import type { EquationOf } from "../../../bind.ts";
 import { type ParamsOf, type Primitive, type PrimitiveName, primitives } from "../../../primitives/table.ts";
-import { rowMajor, type Shape, sizeOf } from "../../../shape.ts";
+import { type Shape, sizeOf } from "../../../shape.ts";
 import { type Concrete, contiguous, fromData, type Tensor } from "../../../tensor.ts";
 import {
   addressOf,
@@ -19,6 +19,7 @@ import {
 import { Runtime } from "../runtime.ts";
 import type { Machine } from "../steps/machine.ts";
 import { runStep, type Step } from "../steps/table.ts";
+import { eachTurn } from "../steps/walk.ts";
 import type { Builder, Lowering } from "./builder.ts";
 
 export const LAYOUTS = ["rowMajor", "reversed", "channelsLast", "sliced", "flipped"] as const;
@@ -121,7 +122,9 @@ export class TestingBuilder implements Builder {
     }
   }
   write(place: Place, values: ArrayLike<number>): void {
-    for (const [i, at] of floatsOf(place).entries()) this.runtime.floats[at] = values[i]!;
+    floatsOf(place).forEach((at, i) => {
+      this.runtime.floats[at] = values[i]!;
+    });
   }
   read(place: Place): Float32Array {
     return Float32Array.from(floatsOf(place), (at) => this.runtime.floats[at]!);
@@ -129,21 +132,29 @@ export class TestingBuilder implements Builder {
   /** Whether what lies around the elements of the place is as it was. */
   guarded(place: Place): boolean {
     const { address, bytes } = place.storage;
-    const own = new Set(floatsOf(place));
-    for (let i = address / 4; i < (address + bytes) / 4 + 4; i++)
-      if (!own.has(i) && this.runtime.floats[i] !== GUARD) return false;
-    return true;
+    const beside = this.runtime.floats.slice(address / 4, (address + bytes) / 4 + 4);
+    for (const at of floatsOf(place)) beside[at - address / 4] = GUARD;
+    return beside.every((x) => x === GUARD);
   }
 }
 /** Float index of every element, row-major. */
-function floatsOf(place: Place): number[] {
-  const steps = rowMajor(place.shape);
-  return Array.from({ length: sizeOf(place.shape) }, (_, i) =>
-    place.strides.reduce(
-      (at, stride, axis) => at + (Math.floor(i / steps[axis]!) % place.shape[axis]!) * stride,
-      addressOf(place) / 4,
-    ),
-  );
+function floatsOf(place: Place): Int32Array {
+  const loops = place.shape.map((n, axis) => ({ n, strides: [place.strides[axis]!] }));
+  const all = new Int32Array(sizeOf(place.shape));
+  const first = addressOf(place) / 4;
+  eachTurn(loops, [0, all.length], ([at = 0], i) => {
+    all[i] = first + at;
+  });
+  return all;
+}
+
+/** The first element in which two lists of results differ, as text; nothing if none does. */
+export function difference(got: readonly ArrayLike<number>[], want: readonly ArrayLike<number>[]): string {
+  for (const [i, values] of want.entries())
+    for (let k = 0; k < values.length; k++)
+      if (got[i]![k] !== values[k] && !(Number.isNaN(got[i]![k]) && Number.isNaN(values[k])))
+        return `result ${i}, element ${k}: ${got[i]![k]}, not ${values[k]}`;
+  return "";
 }
 
 /** What a lowering should give, from the reference kernel. */
