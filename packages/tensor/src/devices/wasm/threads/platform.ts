@@ -65,8 +65,11 @@ function canSleep(): boolean {
 }
 /** The worker's program, if Node can run it: later versions take TypeScript as it is. */
 function programUrl(): URL | undefined {
-  if (!import.meta.url.endsWith(".ts")) return new URL("./worker.js", import.meta.url);
-  return scope.process?.features?.typescript ? new URL("./worker.ts", import.meta.url) : undefined;
+  const isSource = import.meta.url.endsWith(".ts");
+  if (isSource && !scope.process?.features?.typescript) return undefined;
+  // Not written out as an address, or bundlers for the web would pack the program a second time.
+  const name = isSource ? "worker.ts" : "worker.js";
+  return new URL(name, import.meta.url);
 }
 
 /** Starts a thread and gives it its order. It never keeps a process alive once it is ready. */
