@@ -8,6 +8,7 @@ import { geometryOf, inputBorder, outputBorder } from "../plan/borders.ts";
 import { addressOf, type Place, permutePlace, reshapePlace, slicePlace } from "../plan/place.ts";
 import { type Axis, forwardWindow, phaseWindows } from "../windows.ts";
 import type { Builder } from "./builder.ts";
+import { lowerWinograd, lowerWinogradWeight } from "./winograd.ts";
 
 type Window = readonly [Axis, Axis];
 
@@ -21,11 +22,14 @@ const WEIGHT_BLOCK_BYTES = 256 * 1024;
 export const lowerConv = (e: EquationOf<"conv2d">, b: Builder): void => {
   const g = geometryOf(e);
   const [x, w] = e.inputs as [Tensor, Tensor];
-  if (g.groups > 1) lowerGrouped(e, g, b);
-  else
-    intoMap(b, b.result(e.outputs[0]!), (target) =>
-      windowSum(b, b.map(x, inputBorder(g)), b.place(w), target, forwardWindow(g)),
-    );
+  if (g.groups > 1) {
+    lowerGrouped(e, g, b);
+    return;
+  }
+  const [source, weight] = [b.map(x, inputBorder(g)), b.place(w)];
+  const result = b.result(e.outputs[0]!);
+  if (lowerWinograd(b, g, { source, weight, target: result, turned: false })) return;
+  intoMap(b, result, (target) => windowSum(b, source, weight, target, forwardWindow(g)));
 };
 
 /** One window per phase of the stride, with the kernel transposed. Inputs that no window reaches are zero. */
@@ -36,12 +40,14 @@ export const lowerConvInput = (e: EquationOf<"convInput">, b: Builder): void => 
     lowerGrouped(e, g, b);
     return;
   }
-  const source = b.map(ct, outputBorder(g));
+  const [source, weight] = [b.map(ct, outputBorder(g)), b.place(w)];
+  const result = b.result(e.outputs[0]!);
+  if (lowerWinograd(b, g, { source, weight, target: result, turned: true })) return;
   const windows = phaseWindows(g);
   const reached = windows.reduce((n, [rows, columns]) => n + rows.places.length * columns.places.length, 0);
-  intoMap(b, b.result(e.outputs[0]!), (target) => {
+  intoMap(b, result, (target) => {
     if (reached < g.H * g.W) b.fill(target, 0);
-    for (const window of windows) windowSum(b, source, permutePlace(b.place(w), [1, 0, 2, 3]), target, window);
+    for (const window of windows) windowSum(b, source, permutePlace(weight, [1, 0, 2, 3]), target, window);
   });
 };
 
@@ -161,6 +167,8 @@ export const lowerConvWeight = (e: EquationOf<"convWeight">, b: Builder): void =
   }
   const source = b.map(x, inputBorder(g));
   const cotangent = b.map(ct);
+  const result = b.result(e.outputs[0]!);
+  if (lowerWinogradWeight(b, g, { x: source, ct: cotangent, dw: result })) return;
   const { C, O, kh, kw } = g;
   const [image, , row, pixel] = source.strides as [number, number, number, number];
   const joined = kw > 1 && g.dilation[1] === 1 && pixel === C;
@@ -198,7 +206,7 @@ export const lowerConvWeight = (e: EquationOf<"convWeight">, b: Builder): void =
     shape: [count, TILE_CHANNELS, C, kh, kw],
     strides: [dw.strides[0]!, 1, TILE_CHANNELS, taps * depth * TILE_CHANNELS, (joined ? C : depth) * TILE_CHANNELS],
   };
-  eachPanel(inside, b.result(e.outputs[0]!), (source, target) => b.copy(target, source));
+  eachPanel(inside, result, (source, target) => b.copy(target, source));
 };
 
 /** Groups, by the plain loop over multiply-adds. */

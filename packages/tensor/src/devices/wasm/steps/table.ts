@@ -26,10 +26,19 @@ import {
   runMaxUnpool,
 } from "./pool.ts";
 import { type ReduceEndStep, type ReduceStep, runReduce, runReduceEnd } from "./reduce.ts";
+import {
+  runWinogradConv,
+  runWinogradConvWeight,
+  runWinogradPack,
+  type WinogradConvStep,
+  type WinogradConvWeightStep,
+  type WinogradPackStep,
+} from "./winograd.ts";
 
 type AnyStep =
   | (PointwiseStep | CombineStep | BorderStep | ConvStep | ConvWeightStep | NaiveConvStep | HostStep)
   | (ReduceStep | ReduceEndStep | CumsumStep | MaxPoolStep | MaxUnpoolStep | MaxGatherStep)
+  | (WinogradPackStep | WinogradConvStep | WinogradConvWeightStep)
   | (GatherStep | ScatterAddStep | ArgsortStep | PackStep | MatmulStep);
 
 export type Step = AnyStep & {
@@ -46,6 +55,9 @@ const runners: { readonly [K in AnyStep["op"]]: (step: Extract<AnyStep, { op: K 
   convWeight: runConvWeight,
   naiveConv: runNaiveConv,
   host: runHost,
+  winogradPack: runWinogradPack,
+  winogradConv: runWinogradConv,
+  winogradConvWeight: runWinogradConvWeight,
   reduce: runReduce,
   reduceEnd: runReduceEnd,
   cumsum: runCumsum,
