@@ -30,7 +30,9 @@ export interface StepTiming {
   /** Kind of step. */
   readonly step: string;
   /** The primitive it comes from, or "group" for fused pointwise ones. */
-  readonly origin: string;
+  readonly name: string;
+  /** Shapes, and what a group computes. */
+  readonly about: string;
   /** Milliseconds, all runs together. */
   readonly ms: number;
 }

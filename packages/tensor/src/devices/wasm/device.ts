@@ -101,7 +101,7 @@ class WasmDevice implements Device, Holder {
     };
     return {
       ...(timings && {
-        timings: () => plan.steps.map(({ op }, i) => ({ step: op, origin: plan.origins[i]!, ms: timings[i]! })),
+        timings: () => plan.steps.map(({ op }, i) => ({ step: op, ...plan.origins[i]!, ms: timings[i]! })),
       }),
       memory: { arena: plan.arenaBytes, program: bytes, copies: [] },
       run: async (inputs) => {

@@ -3,6 +3,7 @@ import type { Equation } from "../../../bind.ts";
 import { fuse, type Item, isGroup } from "../../../passes/fuse.ts";
 import type { Hoisted } from "../../../passes/hoist.ts";
 import type { Program } from "../../../passes/program.ts";
+import { showShape } from "../../../shape.ts";
 import type { Tensor, TensorSpec } from "../../../tensor.ts";
 import type { Variable } from "../../../variable.ts";
 import { lowerGroup } from "../lower/group.ts";
@@ -28,8 +29,14 @@ export interface Plan extends ThreadProgram {
   readonly constants: readonly Constant[];
   /** Bytes that live during a run only. */
   readonly arenaBytes: number;
-  /** Which item each step comes from: a primitive's name, or "group". */
-  readonly origins: readonly string[];
+  /** What each step comes from. */
+  readonly origins: readonly Origin[];
+}
+export interface Origin {
+  /** A primitive's name, or "group". */
+  readonly name: string;
+  /** Shapes, and what a group computes. */
+  readonly about: string;
 }
 export interface PlanMemory {
   /** Bytes that live as long as the program. */
@@ -69,11 +76,11 @@ export function makePlan({ before, program: main }: Hoisted, memory: PlanMemory,
   const inPlace = inPlaceUpdates(program, items, layout, memberOf);
   for (const [t, v] of inPlace) planner.define(t, variablePlaces.get(v)!);
 
-  const origins: string[] = [];
+  const origins: Origin[] = [];
   const lowerItem = (item: Item): void => {
     const later = isGroup(item) ? lowerGroup(item, innermostOf(item, layout), planner) : [item];
     for (const e of later) lowerEquation(e, planner);
-    while (origins.length < planner.drafts.length) origins.push(isGroup(item) ? "group" : item.name);
+    while (origins.length < planner.drafts.length) origins.push(originOf(item));
   };
   for (const item of items) {
     const isHoisted = isGroup(item) ? item.hoisted : hoisted(item);
@@ -82,7 +89,7 @@ export function makePlan({ before, program: main }: Hoisted, memory: PlanMemory,
   }
   const outputs = program.outputs.map((t) => ({ spec: t, place: outputPlace(planner, t, written) }));
   assignLate(planner, program, inPlace, variablePlaces);
-  while (origins.length < planner.drafts.length) origins.push("output");
+  while (origins.length < planner.drafts.length) origins.push({ name: "output", about: "" });
   for (const { place } of outputs) planner.use(place);
 
   const arenaBytes = placeArena(planner, memory);
@@ -102,8 +109,19 @@ export function makePlan({ before, program: main }: Hoisted, memory: PlanMemory,
     hosts: planner.hosts.map((describe) => describe()),
     constants: planner.constants,
     arenaBytes,
-    origins: [...planner.prologue.map(() => "hoisted"), ...origins],
+    origins: [...planner.prologue.map(() => ({ name: "hoisted", about: "" })), ...origins],
   };
+}
+
+function originOf(item: Item): Origin {
+  if (!isGroup(item)) {
+    const shapes = (tensors: readonly Tensor[]) => tensors.map((t) => showShape(t.shape)).join(" ");
+    return { name: item.name, about: `${shapes(item.inputs)} -> ${shapes(item.outputs)}` };
+  }
+  const { shape, layout, leaves, stores, equations, reductions } = item;
+  const names = [...equations, ...reductions].map((e) => e.name).join(" ");
+  const about = `${showShape(shape)} ${layout}, ${leaves.length} read, ${stores.length} written: ${names}`;
+  return { name: "group", about };
 }
 
 const innermostOf = (item: Item, layout: Layouts): number => {
