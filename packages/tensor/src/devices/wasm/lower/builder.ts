@@ -31,6 +31,8 @@ export interface Builder {
   copy(target: Place, source: Place): void;
   /** Sets all elements to a value. */
   fill(target: Place, value: number): void;
+  /** target = the sources, all of its shape, united element by element. */
+  unite(name: "add" | "maximum" | "minimum", target: Place, sources: readonly Place[]): void;
   /** Keeps a place alive to here. */
   use(place: Place): void;
   /** The number of a host call, described when all addresses are known. */

@@ -128,6 +128,18 @@ export function fillSteps(planner: Planner, target: Place, value: number): void 
   emit(planner, { ...plain, shape: target.shape, order: target.strides, operands: [], scalars, stores });
 }
 
+export function uniteSteps(
+  planner: Planner,
+  name: "add" | "maximum" | "minimum",
+  target: Place,
+  sources: readonly Place[],
+): void {
+  const value = (i: number): Ref => (i === 0 ? { operand: 0 } : { node: i - 1 });
+  const nodes = sources.slice(1).map((_, i) => ({ name, args: [value(i), { operand: i + 1 }] }));
+  const stores = [{ place: target, value: value(sources.length - 1) }];
+  emit(planner, { ...plain, nodes, shape: target.shape, order: target.strides, operands: sources, stores });
+}
+
 /** Numbers of an expression: common ones stand in the kernel. */
 function numbers(): { readonly scalars: number[]; ref(value: number): Ref } {
   const scalars: number[] = [];

@@ -21,7 +21,7 @@ import {
 import type { FusedKernels } from "../pointwise/library.ts";
 import type { Step } from "../steps/table.ts";
 import type { Builder } from "./builder.ts";
-import { copySteps, fillSteps } from "./group.ts";
+import { copySteps, fillSteps, uniteSteps } from "./group.ts";
 import type { HostPlan } from "./host.ts";
 
 /** Memory that outlives a run. */
@@ -202,6 +202,9 @@ export class Planner implements Builder {
   }
   copy(target: Place, source: Place): void {
     copySteps(this, target, source);
+  }
+  unite(name: "add" | "maximum" | "minimum", target: Place, sources: readonly Place[]): void {
+    uniteSteps(this, name, target, sources);
   }
   fill(target: Place, value: number): void {
     fillSteps(this, target, value);

@@ -2,7 +2,7 @@
 import { sizeOf } from "../../../shape.ts";
 import type { FoldName } from "../kernels/reduce.ts";
 import { type Loop, loopsOver } from "../plan/loops.ts";
-import { addressOf, type Place } from "../plan/place.ts";
+import { addressOf, type Place, slicePlace } from "../plan/place.ts";
 import { accumulators } from "../steps/reduce.ts";
 import { atLeast } from "../steps/walk.ts";
 import type { Builder, Lowering } from "./builder.ts";
@@ -15,6 +15,10 @@ const PARTS = 32;
 /** Fewer elements than this are not worth waking another thread. */
 const SMALL = 8192;
 
+/** So few elements of each of many results are united as operands of one fused loop. */
+const FEW = 16;
+const UNITED: Partial<Record<FoldName, "add" | "maximum" | "minimum">> = { sum: "add", max: "maximum", min: "minimum" };
+
 const EMPTY: Record<FoldName, number> = {
   sum: 0,
   max: Number.NEGATIVE_INFINITY,
@@ -25,6 +29,14 @@ const EMPTY: Record<FoldName, number> = {
 export const inBytes = (loops: readonly Loop[]): Loop[] =>
   loops.map(({ n, strides }) => ({ n, strides: strides.map((s) => 4 * s) }));
 
+/** For every index along the axes, what lies there: places with size 1 along them. */
+const elementsOf = (x: Place, axes: readonly number[]): Place[] =>
+  axes.reduce<Place[]>(
+    (places, axis) =>
+      places.flatMap((p) => Array.from({ length: p.shape[axis]! }, (_, i) => slicePlace(p, axis, i, i + 1))),
+    [x],
+  );
+
 /** y (and mean) = x folded over `axes`, which both have with size 1. */
 export function reduce(b: Builder, fold: FoldName, x: Place, axes: readonly number[], y: Place, mean?: Place): void {
   const targets = mean ? [y, mean] : [y];
@@ -32,6 +44,11 @@ export function reduce(b: Builder, fold: FoldName, x: Place, axes: readonly numb
   if (sizeOf(y.shape) === 0) return;
   if (count === 0) {
     for (const target of targets) b.fill(target, EMPTY[fold]);
+    return;
+  }
+  const united = UNITED[fold];
+  if (united && count <= FEW && sizeOf(y.shape) >= SMALL / 8) {
+    b.unite(united, y, elementsOf(x, axes));
     return;
   }
   const keptAxes = [...x.shape.keys()].filter((axis) => !axes.includes(axis));

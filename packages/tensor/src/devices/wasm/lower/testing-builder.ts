@@ -85,6 +85,14 @@ export class TestingBuilder implements Builder {
   copy(target: Place, source: Place): void {
     this.write(target, this.read(source));
   }
+  unite(name: "add" | "maximum" | "minimum", target: Place, sources: readonly Place[]): void {
+    const rule = { add: (a: number, b: number) => a + b, maximum: Math.max, minimum: Math.min }[name];
+    const values = sources.map((p) => this.read(p));
+    this.write(
+      target,
+      values.reduce((a, b) => a.map((v, i) => rule(v, b[i]!))),
+    );
+  }
   fill(target: Place, value: number): void {
     this.write(target, new Float32Array(sizeOf(target.shape)).fill(value));
   }
