@@ -1,14 +1,26 @@
 // The arguments that benchmarks share, and whole numbers read from them.
-import { type DeviceName, deviceNames } from "@orepa/tensor";
+import { createWasm, type DeviceName, type DeviceSpec, deviceNames } from "@orepa/tensor";
 
-/** The device taken without --device: the fastest. */
-export const defaultDevice: DeviceName = deviceNames.at(-1)!;
+/** The device taken without --device. */
+export const defaultDevice: DeviceName = "wasm";
 
-/** @throws Error unless there is a device of that name. */
-export function deviceOption(name: string): DeviceName {
-  const device = deviceNames.find((known) => known === name);
-  if (device === undefined) throw new Error(`--device: expected one of ${deviceNames.join(", ")}, got ${name}`);
-  return device;
+/** A device on a number of threads. */
+export interface OpenDevice {
+  readonly device: DeviceSpec;
+  /** Threads at work: the cpu device has one. */
+  readonly threads: number;
+  /** `wasm, 2 threads` */
+  readonly label: string;
+  close(): Promise<void>;
+}
+
+/** @throws Error unless there is a device of that name, and of as many threads where it can have several. */
+export function openDevice(name: string, threads: number): OpenDevice {
+  if (name === "cpu") return { device: name, threads: 1, label: "cpu, 1 thread", close: async () => {} };
+  if (name !== "wasm") throw new Error(`--device: expected one of ${deviceNames.join(", ")}, got ${name}`);
+  const device = createWasm({ threads });
+  if (device.note !== undefined) throw new Error(`--threads: ${device.note}`);
+  return { device, threads, label: `wasm, ${threads} thread${threads > 1 ? "s" : ""}`, close: () => device.dispose() };
 }
 /** @throws Error unless the text is a whole number above 0. */
 export function wholeNumber(name: string, text: string): number {

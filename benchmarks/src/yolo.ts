@@ -5,7 +5,7 @@ import { initialize } from "@orepa/autograd";
 import { openLimit } from "@orepa/tensor/wasm";
 import { buildModel, inferenceWorkload, measure, modelYaml, trainingWorkload } from "@orepa/yolo";
 import { machine } from "./machine.ts";
-import { defaultDevice, deviceOption, wholeNumber, wholeNumbers } from "./options.ts";
+import { defaultDevice, openDevice, wholeNumber, wholeNumbers } from "./options.ts";
 import { printScaling, type Row } from "./scaling.ts";
 import { machineLine, table } from "./table.ts";
 
@@ -24,7 +24,6 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const device = deviceOption(values.device);
 const repeats = wholeNumber("repeats", values.repeats);
 const createModel = () => {
   const { text, scale } = modelYaml(values.model);
@@ -35,13 +34,14 @@ const createModel = () => {
 
 const before = machine();
 console.log(machineLine(before));
-console.log(`${values.model} on ${device}, median of ${repeats}`);
+console.log(`${values.model} on ${values.device}, median of ${repeats}`);
 const print = table(
   ["program", "px", "batch", "threads", "ms", "fastest", "slowest", "GFLOP", "GFLOP/s", "limit", "of limit", "MiB"],
   [9, 4, 5, 7, 8, 8, 8, 7, 7, 6, 8, 6],
 );
 const rows: Row[] = [];
-for (const threads of wholeNumbers("threads", values.threads)) {
+for (const asked of wholeNumbers("threads", values.threads)) {
+  const { device, threads, close } = openDevice(values.device, asked);
   const limit = await openLimit(threads);
   for (const imgsz of wholeNumbers("imgsz", values.imgsz))
     for (const batch of wholeNumbers("batch", values.batch))
@@ -53,12 +53,22 @@ for (const threads of wholeNumbers("threads", values.threads)) {
         print(cells(rows.at(-1)!));
       }
   await limit.close();
+  await close();
 }
 printScaling(rows);
 const after = machine();
 console.log(`load average at the end ${after.load.toFixed(2)}`);
 if (values.json)
-  console.log(JSON.stringify({ machine: before, loadAfter: after.load, device, model: values.model, repeats, rows }));
+  console.log(
+    JSON.stringify({
+      machine: before,
+      loadAfter: after.load,
+      device: values.device,
+      model: values.model,
+      repeats,
+      rows,
+    }),
+  );
 
 function cells({ program, imgsz, batch, threads, ...m }: Row): string[] {
   return [

@@ -1,15 +1,15 @@
 // What the comparisons share: their arguments, and a contest that measures the limit between the rounds, prints a table and,
 // with --json, one object.
 import { parseArgs } from "node:util";
-import type { DeviceName } from "@orepa/tensor";
 import { openLimit } from "@orepa/tensor/wasm";
 import { machine } from "../machine.ts";
-import { defaultDevice, deviceOption, wholeNumber } from "../options.ts";
+import { defaultDevice, type OpenDevice, openDevice, wholeNumber } from "../options.ts";
 import { type Contestant, rounds, type Timing } from "../rounds.ts";
 import { machineLine, table } from "../table.ts";
 
 export interface PeerOptions {
-  readonly device: DeviceName;
+  /** Ours. */
+  readonly own: OpenDevice;
   readonly imgsz: number;
   readonly batch: number;
   readonly threads: number;
@@ -33,11 +33,12 @@ export function readOptions(): PeerOptions {
     },
   });
   console.log(machineLine(machine()));
+  const threads = wholeNumber("threads", values.threads);
   return {
-    device: deviceOption(values.device),
+    own: openDevice(values.device, threads),
+    threads,
     imgsz: wholeNumber("imgsz", values.imgsz),
     batch: wholeNumber("batch", values.batch),
-    threads: wholeNumber("threads", values.threads),
     count: wholeNumber("rounds", values.rounds),
     ...{ python: values.python, json: values.json },
   };
@@ -55,7 +56,7 @@ export interface Contest {
 /** Runs a contest and prints it. */
 export async function compete({ title, contestants, gflop: cost }: Contest, options: PeerOptions): Promise<void> {
   const before = machine();
-  const { imgsz, batch, threads, count } = options;
+  const { own: device, imgsz, batch, threads, count, json } = options;
   const limit = await openLimit(threads);
   const limits: number[] = [];
   const measureLimit = async () => {
@@ -77,16 +78,20 @@ export async function compete({ title, contestants, gflop: cost }: Contest, opti
   });
   const after = machine();
   console.log(`load average at the end ${after.load.toFixed(2)}`);
-  if (options.json)
+  if (json)
     console.log(
       JSON.stringify({
-        title,
-        machine: before,
-        loadAfter: after.load,
-        options,
-        gflop,
-        limit_gflops: limitRate,
-        results,
+        ...{
+          title,
+          machine: before,
+          loadAfter: after.load,
+          device: device.label,
+          imgsz,
+          batch,
+          threads,
+          rounds: count,
+        },
+        ...{ gflop, limit_gflops: limitRate, results },
       }),
     );
 }

@@ -41,3 +41,40 @@ export interface OnnxSession {
   run(inputs: Record<string, OnnxTensor>): Promise<Record<string, OnnxTensor>>;
   release(): Promise<void>;
 }
+
+interface TfjsTensor {
+  dataSync(): Float32Array;
+  dispose(): void;
+}
+/** Images are [N, H, W, C], kernels [k, k, C, O]. */
+export interface Tfjs {
+  setBackend(name: string): Promise<boolean>;
+  ready(): Promise<void>;
+  tensor(values: Float32Array, shape: readonly number[]): TfjsTensor;
+  conv2d(x: TfjsTensor, w: TfjsTensor, stride: number, padding: number): TfjsTensor;
+}
+
+/** An array; a function uses it up unless it is given `ref`. */
+interface JaxArray {
+  readonly ref: JaxArray;
+  reshape(shape: readonly number[]): JaxArray;
+  mul(other: JaxArray): JaxArray;
+  sum(): JaxArray;
+  data(): Promise<Float32Array>;
+}
+type JaxFunction = (...arrays: JaxArray[]) => JaxArray;
+export interface Jax {
+  init(device: string): Promise<unknown>;
+  defaultDevice(device: string): void;
+  readonly numpy: { array(values: Float32Array): JaxArray };
+  readonly lax: {
+    convGeneralDilated(
+      x: JaxArray,
+      w: JaxArray,
+      stride: readonly number[],
+      padding: readonly (readonly number[])[],
+    ): JaxArray;
+  };
+  jit(fn: (first: JaxArray, second: JaxArray, third: JaxArray) => JaxArray): JaxFunction;
+  grad(fn: (first: JaxArray, second: JaxArray, third: JaxArray) => JaxArray): JaxFunction;
+}

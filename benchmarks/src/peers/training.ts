@@ -13,7 +13,7 @@ import { createModel, pictures } from "./model.ts";
 import { keptMemory, type Layout, startTorch } from "./torch.ts";
 
 const options = readOptions();
-const { device, imgsz, batch, threads, python } = options;
+const { own, imgsz, batch, threads, python } = options;
 
 const RATE = 0.05;
 const CHECKED_STEPS = 4;
@@ -42,7 +42,7 @@ const ours = compile(
     sgd.update(grads, { learningRates: groups.map(() => RATE), momentum: 0.9, weightDecay: 0 });
     return loss;
   },
-  { device },
+  { device: own.device },
 );
 
 const args = [weightsFile, imagesFile, String(threads), String(RATE)];
@@ -81,7 +81,7 @@ await compete(
   {
     title: `YOLO11n network step (PyTorch ${version})`,
     contestants: {
-      [`orepa (${device})`]: timed(async () => (await ours(images)).item()),
+      [`orepa (${own.label})`]: timed(async () => (await ours(images)).item()),
       ...Object.fromEntries(
         contestants.map(({ name, torch, layout }) => [name, async () => (await torch.step(layout)).ms]),
       ),
@@ -92,3 +92,4 @@ await compete(
 );
 for (const torch of Object.values(torches)) torch.close();
 await rm(folder, { recursive: true });
+await own.close();

@@ -16,7 +16,7 @@ export interface Measurement {
   readonly limit_gflops: number;
   /** `gflops / limit_gflops`. */
   readonly fraction: number;
-  /** Largest number of bytes of values alive at once, and bytes of weights and other Variables, as planned. */
+  /** Bytes that the device planned to take (where it does not plan: of values alive at once at most), and bytes of Variables. */
   readonly planned_bytes: number;
   readonly variable_bytes: number;
 }
@@ -62,7 +62,8 @@ export async function measure(
   return {
     ...{ ms, fastest: Math.min(...times), slowest: Math.max(...times), gflop, gflops },
     ...{ limit_gflops: limitRate, fraction: gflops / limitRate },
-    ...{ planned_bytes: report.peakBytes, variable_bytes: report.variableBytes },
+    planned_bytes: report.planned ? report.planned.arena + report.planned.program : report.peakBytes,
+    variable_bytes: report.variableBytes,
   };
 }
 
