@@ -1,6 +1,6 @@
 // Cases of pooling and resampling.
-import type { ParamsOf, Shape } from "@orepa/tensor";
-import { a, apart, draw, floats, places, type SomeOpCases } from "./op-case.ts";
+import { Generator, type ParamsOf, type Shape, type Tensor } from "@orepa/tensor";
+import { a, apart, draw, floats, integers, places, type SomeOpCases } from "./op-case.ts";
 
 interface PoolSetting {
   readonly about: string;
@@ -29,7 +29,22 @@ const poolSettings: readonly PoolSetting[] = [
   },
   { about: "one pixel", x: [1, 1, 1, 1], y: [1, 1, 1, 1], params: { size: [1, 1], stride: [1, 1], padding: [0, 0] } },
 ];
-const area = (shape: Shape): number => shape[2]! * shape[3]!;
+/** Where the maxima of a pooling may have been: any place of each window, drawn at random. */
+function maxima({ about, x, y, params }: PoolSetting): Tensor {
+  const generator = new Generator(about);
+  const [H, W] = x.slice(2) as [number, number];
+  const within = (out: number, axis: 0 | 1, n: number): number => {
+    const from = out * params.stride[axis] - params.padding[axis];
+    const [first, end] = [Math.max(0, from), Math.min(n, from + params.size[axis])];
+    return first + generator.integer(end - first);
+  };
+  const [planes, Ho, Wo] = [y[0]! * y[1]!, y[2]!, y[3]!];
+  const windows = Array.from({ length: planes * Ho * Wo }, (_, k) => [Math.floor(k / Wo) % Ho, k % Wo] as const);
+  return integers(
+    windows.map(([i, j]) => within(i, 0, H) * W + within(j, 1, W)),
+    y,
+  );
+}
 
 export const poolCases = {
   maxPool: [
@@ -70,7 +85,7 @@ export const poolCases = {
   maxUnpool: [
     ...poolSettings.map(({ about, x, y, params }) => ({
       about,
-      inputs: [a(y), places(about, y, area(x))],
+      inputs: [a(y), maxima({ about, x, y, params })],
       params: { ...params, shape: x },
       shapes: [x],
       gradients: [0],
@@ -85,7 +100,7 @@ export const poolCases = {
   maxGather: [
     ...poolSettings.map(({ about, x, y, params }) => ({
       about,
-      inputs: [a(x), places(about, y, area(x))],
+      inputs: [a(x), maxima({ about, x, y, params })],
       params,
       shapes: [y],
       gradients: [0],

@@ -48,7 +48,7 @@ export const maxPool = primitive<kernels.PoolParams>({
 });
 
 export const maxUnpool = primitive<PoolInto>({
-  doc: "maxPool's adjoint: y added at the places of the maxima",
+  doc: "maxPool's adjoint: y added at the places of the maxima, each inside its window",
   kind: "kernel",
   infer: ([y, index], p) => {
     requireWindows("maxUnpool", y!, p.shape, p);

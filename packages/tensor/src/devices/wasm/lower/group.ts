@@ -188,7 +188,9 @@ export function lowerGroup(group: Group, innermost: number, planner: Planner): E
   const computed = new Set(group.equations.flatMap((e) => e.outputs));
   for (const e of group.reductions) {
     const x = e.inputs[0]!;
-    if (e.name === "sum") {
+    if (sizeOf(shape) === 0)
+      for (const t of e.outputs) planner.fill(planner.result(t), e.name === "sum" ? 0 : Number.NaN);
+    else if (e.name === "sum") {
       sums.push(ref(x));
       fused.push({ e });
     } else if (computed.has(x)) later.push(e);
