@@ -101,6 +101,12 @@ describe("every node", () => {
         (i) => String(x[i]),
       );
   });
+  it("sigmoid is the same for every place in a turn of several vectors", () => {
+    const nodes = [{ name: "sigmoid", args: [{ operand: 0 }] }] as const;
+    const x = normals(45);
+    const whole = evaluate(nodes, [x]);
+    for (let n = 1; n < x.length; n++) expect(evaluate(nodes, [x.subarray(0, n)])).toEqual(whole.subarray(0, n));
+  });
   it("where, truncate and nonZero follow JavaScript", () => {
     const x = Float32Array.from([...special, ...normals(20)]);
     const [a, b] = [normals(x.length), normals(x.length)];

@@ -35,7 +35,7 @@ export const TURNS_LIMIT = 1e4;
 /** 1 / (1 + exp(-x)): exactly 0 and 1 at the ends. */
 export function sigmoid(f: FunctionBuilder): Unary {
   const exp = exponential(f);
-  return (x) => div(ONE, add(ONE, exp(op("f32x4.neg", x))));
+  return (x) => div(ONE, add(ONE, exp(sub(ZERO, x)))); // negation takes three instructions, subtraction one
 }
 
 const SMALLEST_NORMAL = 2 ** -126;
