@@ -1,6 +1,6 @@
 // Branch: a linear map of feature maps. Every re-parameterization method of this package is a list of branches.
 import type { Init, Parameter } from "@orepa/autograd";
-import { add, conv2d, mul, sum, type Tensor } from "@orepa/tensor";
+import { add, conv2d, matmul, mul, reshape, sum, type Tensor } from "@orepa/tensor";
 import { type Geometry, windowOptions } from "./geometry.ts";
 
 /** What the gradients of a branch are made from. */
@@ -58,6 +58,13 @@ export const dotPerOutput = (a: Tensor, b: Tensor): Tensor =>
     a.shape.flatMap((_, axis) => (axis > 0 ? [axis] : [])),
     { keepdim: true },
   );
+
+/** f[o,i] = sum over y, x of ct[o,i,y,x] F[o,y,x], [O, I / groups, 1, 1]: a product of matrices, so ct F is never written. F is [O, k, k] or [k, k]. */
+export function windowSums(ct: Tensor, filters: Tensor): Tensor {
+  const [O, perGroup, k] = ct.shape as [number, number, number];
+  const columns = reshape(filters, [...filters.shape.slice(0, -2), k * k, 1]);
+  return reshape(matmul(reshape(ct, [O, perGroup, k * k]), columns), [O, perGroup, 1, 1]);
+}
 
 /**
  * Gradients of K[o,i,y,x] = v[o] p[o,i] F[o,y,x] with a fixed filter F, given f[o,i] = sum over y, x of ct F [O, I / groups, 1, 1]:

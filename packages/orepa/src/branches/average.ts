@@ -1,6 +1,6 @@
 // Branch "average": a 1x1 convolution followed by the mean over the window.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { conv2d, expand, full, mul, sum, type Tensor } from "@orepa/tensor";
+import { conv2d, expand, full, mul, type Tensor } from "@orepa/tensor";
 import {
   type AdjointArguments,
   type Branch,
@@ -9,6 +9,7 @@ import {
   he,
   perChannel,
   scaled,
+  windowSums,
 } from "../branch.ts";
 import type { Geometry } from "../geometry.ts";
 
@@ -37,7 +38,7 @@ export class AverageBranch implements Branch {
 
   /** With f[o,i] = the mean of ct over the window. */
   adjoint(given: AdjointArguments): BranchGradients {
-    return filteredGradients(sum(mul(given.ct, this.filter.value), [2, 3], { keepdim: true }), given);
+    return filteredGradients(windowSums(given.ct, this.filter.value), given);
   }
 
   forward(x: Tensor): Tensor {

@@ -1,7 +1,15 @@
 // Branch "1x1-kxk": a 1x1 convolution that starts as the identity, followed by a k x k convolution.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { add, conv2d, matmul, permute, reshape, sum, type Tensor, tensor, transpose } from "@orepa/tensor";
-import { type AdjointArguments, type Branch, type BranchGradients, dotPerOutput, he, scaled } from "../branch.ts";
+import { add, conv2d, matmul, permute, reshape, split, type Tensor, tensor, transpose } from "@orepa/tensor";
+import {
+  type AdjointArguments,
+  addUp,
+  type Branch,
+  type BranchGradients,
+  dotPerOutput,
+  he,
+  scaled,
+} from "../branch.ts";
 import { type Geometry, windowOptions } from "../geometry.ts";
 
 /**
@@ -45,7 +53,8 @@ export class PointwiseFullBranch implements Branch {
     const transposed = add(transpose(this.#byGroup(inner!)), transpose(this.#byGroup(this.identity.value)));
     const U = this.#rowMajor(matmul(spatialMajor, transposed));
     const places = matmul(transpose(this.#spatialMajor(scaled(outer!, scale))), spatialMajor);
-    return { factors: [reshape(sum(places, 0), inner!.shape), scaled(U, scale)], scale: dotPerOutput(U, outer!) };
+    const dB = addUp(split(places, 1), (place) => place);
+    return { factors: [reshape(dB, inner!.shape), scaled(U, scale)], scale: dotPerOutput(U, outer!) };
   }
 
   forward(x: Tensor): Tensor {

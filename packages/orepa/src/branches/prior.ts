@@ -1,6 +1,6 @@
 // Branch "prior": a 1x1 convolution followed by a fixed frequency filter per output channel.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { conv2d, mul, sum, type Tensor, unsqueeze } from "@orepa/tensor";
+import { conv2d, mul, type Tensor, unsqueeze } from "@orepa/tensor";
 import {
   type AdjointArguments,
   type Branch,
@@ -9,6 +9,7 @@ import {
   he,
   perChannel,
   scaled,
+  windowSums,
 } from "../branch.ts";
 import { type FrequencyPrior, frequencyPrior } from "../frequency-prior.ts";
 import type { Geometry } from "../geometry.ts";
@@ -38,8 +39,7 @@ export class PriorBranch implements Branch {
 
   /** With f[o,i] = sum over y, x of ct[o,i,y,x] F[o,y,x]. */
   adjoint(given: AdjointArguments): BranchGradients {
-    const filters = unsqueeze(this.filters.value, 1);
-    return filteredGradients(sum(mul(given.ct, filters), [2, 3], { keepdim: true }), given);
+    return filteredGradients(windowSums(given.ct, this.filters.value), given);
   }
 
   forward(x: Tensor): Tensor {
