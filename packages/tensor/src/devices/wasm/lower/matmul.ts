@@ -11,8 +11,8 @@ import { inBytes } from "./reduce.ts";
 const MULTIPLY_ADD = 1 / 20;
 const VECTOR = 0.2;
 const ELEMENT = 0.6;
-/** Rows are packed if their elements do not follow each other and are read by at least so many panels. */
-const PACK_FROM = 4;
+/** Rows whose elements do not follow each other are packed if so many panels read them and they are so long. */
+const PACK_FROM = { panels: 4, depth: 257 };
 /** Bytes of rows that stay in the second-level cache while all panels pass. */
 const BLOCK_BYTES = 192 * 1024;
 const LEAST_BLOCK = 48;
@@ -75,7 +75,7 @@ function product(builder: Builder, a: Matrices, b: Matrices, y: Matrices): void 
   const batch = sizeOf(batchOf(y).shape);
   const work = batch * rows * columns * depth;
   const panels = pack(builder, b, work < SMALL);
-  const packedRows = depth > 1 && a.column !== 1 && panelsOf(columns) >= PACK_FROM;
+  const packedRows = depth >= PACK_FROM.depth && a.column !== 1 && panelsOf(columns) >= PACK_FROM.panels;
   const left = packedRows ? pack(builder, transposed(a), work < SMALL) : a;
   const loops = loopsOver(
     batchOf(y).shape,
