@@ -3,7 +3,7 @@ import type { Dtype, Shape, TypedArray } from "@orepa/tensor";
 import { type Bytes, bytes, float, integer, join } from "./protobuf.ts";
 
 /** An attribute: a whole number, a list of them, or a text; `{ float }` for a real number. */
-export type Attribute = number | readonly number[] | string | { readonly float: number };
+type Attribute = number | readonly number[] | string | { readonly float: number };
 export interface Node {
   readonly op: string;
   readonly inputs: readonly string[];

@@ -37,7 +37,7 @@ export interface OnnxRuntime {
     ): Promise<OnnxSession>;
   };
 }
-export interface OnnxSession {
+interface OnnxSession {
   run(inputs: Record<string, OnnxTensor>): Promise<Record<string, OnnxTensor>>;
   release(): Promise<void>;
 }

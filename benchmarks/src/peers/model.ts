@@ -4,7 +4,7 @@ import { initialize, namedVariables } from "@orepa/autograd";
 import { add, div, Generator, mul, rand, sub, type Tensor } from "@orepa/tensor";
 import { buildModel, type DetectModel, modelYaml, normSettings } from "@orepa/yolo";
 
-export const CLASSES = 80;
+const CLASSES = 80;
 const SIDE = 128;
 
 /** Pictures [batch, 3, side, side]. */

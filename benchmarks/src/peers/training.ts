@@ -16,7 +16,7 @@ const options = readOptions();
 const { own, imgsz, batch, threads, python } = options;
 
 const RATE = 0.05;
-const CHECKED_STEPS = 4;
+const CHECKED_STEPS = 2;
 /** Largest difference allowed, of the first loss and of how far the steps lower it, each as a part of itself. */
 const TOLERANCE = { loss: 1e-4, drop: 1e-2 };
 

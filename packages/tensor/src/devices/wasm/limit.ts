@@ -104,7 +104,7 @@ export async function openLimit(threads: number): Promise<Limit> {
   };
   for (let i = 0; i < WARM_CALLS; i++) await all(1);
   return {
-    measure: async (milliseconds = 20) => {
+    measure: async (milliseconds = 50) => {
       const perThread = (await all(1)) / threads;
       return all(Math.max(1, Math.round((milliseconds * perThread * 1e6) / LIMIT_FLOP)));
     },
