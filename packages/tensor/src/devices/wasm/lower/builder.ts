@@ -1,9 +1,10 @@
 // What lowering an equation may do: ask where tensors lie, say where results go, and append steps.
-import type { EquationOf } from "../../../bind.ts";
+import type { Equation, EquationOf } from "../../../bind.ts";
 import type { Pair } from "../../../primitives/conv/geometry.ts";
 import type { PrimitiveName } from "../../../primitives/table.ts";
 import type { Shape } from "../../../shape.ts";
 import type { Tensor } from "../../../tensor.ts";
+import type { Epilogue } from "../plan/epilogues.ts";
 import type { Place, Storage } from "../plan/place.ts";
 import type { Step } from "../steps/table.ts";
 import type { HostPlan } from "./host.ts";
@@ -27,6 +28,8 @@ export interface Builder {
   derived(from: Place, key: string, make: () => Place): Place;
   /** Byte address of a table of integers that lives as long as the program; made once for equal keys. */
   table(key: string, make: () => readonly number[]): number;
+  /** What may be done to the result of a convolution before it is stored; who takes it must do it. */
+  takeEpilogue(e: Equation): Epilogue | undefined;
   /** Appends a copy of all elements of `source` to `target`, of the same shape. */
   copy(target: Place, source: Place): void;
   /** Sets all elements to a value. */

@@ -27,9 +27,8 @@ export const lowerConv = (e: EquationOf<"conv2d">, b: Builder): void => {
     return;
   }
   const [source, weight] = [b.map(x, inputBorder(g)), b.place(w)];
-  const result = b.result(e.outputs[0]!);
-  if (lowerWinograd(b, g, { source, weight, target: result, turned: false })) return;
-  intoMap(b, result, (target) => windowSum(b, source, weight, target, forwardWindow(g)));
+  if (lowerWinograd(b, g, e, { source, weight })) return;
+  intoMap(b, b.result(e.outputs[0]!), (target) => windowSum(b, source, weight, target, forwardWindow(g)));
 };
 
 /** One window per phase of the stride, with the kernel transposed. Inputs that no window reaches are zero. */
@@ -41,11 +40,10 @@ export const lowerConvInput = (e: EquationOf<"convInput">, b: Builder): void => 
     return;
   }
   const [source, weight] = [b.map(ct, outputBorder(g)), b.place(w)];
-  const result = b.result(e.outputs[0]!);
-  if (lowerWinograd(b, g, { source, weight, target: result, turned: true })) return;
+  if (lowerWinograd(b, g, e, { source, weight })) return;
   const windows = phaseWindows(g);
   const reached = windows.reduce((n, [rows, columns]) => n + rows.places.length * columns.places.length, 0);
-  intoMap(b, result, (target) => {
+  intoMap(b, b.result(e.outputs[0]!), (target) => {
     if (reached < g.H * g.W) b.fill(target, 0);
     for (const window of windows) windowSum(b, source, permutePlace(weight, [1, 0, 2, 3]), target, window);
   });

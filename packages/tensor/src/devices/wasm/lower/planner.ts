@@ -1,10 +1,13 @@
 // The planner: keeps where every tensor lies while equations are lowered one by one, and collects their steps.
+import type { Equation } from "../../../bind.ts";
 import { OpError } from "../../../errors.ts";
+import type { Group } from "../../../passes/fuse.ts";
 import { uniform } from "../../../passes/program.ts";
 import type { Pair } from "../../../primitives/conv/geometry.ts";
 import { type Shape, showShape, sizeOf } from "../../../shape.ts";
 import { type Concrete, contiguous, type Tensor } from "../../../tensor.ts";
 import type { Borders } from "../plan/borders.ts";
+import type { Epilogue } from "../plan/epilogues.ts";
 import type { Layouts } from "../plan/layout.ts";
 import type { Membership } from "../plan/members.ts";
 import {
@@ -53,6 +56,9 @@ export class Planner implements Builder {
   readonly prologue: Draft[] = [];
   readonly hosts: (() => HostPlan)[] = [];
   /** Whether a storage holds the same for all runs until a Variable changes. */
+  /** Groups that a convolution has done. */
+  readonly done = new Set<Group>();
+  #epilogues: ReadonlyMap<Equation, Epilogue> = new Map();
   readonly #isStill: (storage: Storage) => boolean;
   /** While hoisted work is lowered, everything it makes outlives the run. */
   #hoisting = false;
@@ -80,6 +86,14 @@ export class Planner implements Builder {
     this.#isStill = parts.isStill;
   }
 
+  offerEpilogues(epilogues: ReadonlyMap<Equation, Epilogue>): void {
+    this.#epilogues = epilogues;
+  }
+  takeEpilogue(e: Equation): Epilogue | undefined {
+    const epilogue = this.#epilogues.get(e);
+    if (epilogue) this.done.add(epilogue.group);
+    return epilogue;
+  }
   /** Lowers what runs only after a Variable has changed. */
   hoist<T>(lower: () => T): T {
     const before = this.#hoisting;

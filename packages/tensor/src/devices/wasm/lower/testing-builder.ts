@@ -96,6 +96,9 @@ export class TestingBuilder implements Builder {
   fill(target: Place, value: number): void {
     this.write(target, new Float32Array(sizeOf(target.shape)).fill(value));
   }
+  takeEpilogue(): undefined {
+    return undefined;
+  }
   use(): void {}
   hostCall(): number {
     return 0;

@@ -1,10 +1,12 @@
 // Convolutions 3 x 3 of stride 1 by Winograd's algorithm, where operands lie as its kernels read and write them.
+import type { EquationOf } from "../../../bind.ts";
 import type { ConvGeometry, Pair } from "../../../primitives/conv/geometry.ts";
 import { addressOf, type Place } from "../plan/place.ts";
 import { winogradWeightBytes } from "../winograd/conv.ts";
 import { winogradPays } from "../winograd/pays.ts";
 import type { MapSteps } from "../winograd/tiles.ts";
 import type { Builder } from "./builder.ts";
+import { outputOf } from "./output.ts";
 
 /** Bytes of the map's strides, from the pixel `before` rows and columns ahead of the first. */
 function mapSteps(p: Place, before: Pair = [0, 0]): MapSteps {
@@ -29,10 +31,13 @@ const kernelSteps = (w: Place) => {
 export function lowerWinograd(
   b: Builder,
   g: ConvGeometry,
-  { source, weight, target, turned }: { source: Place; weight: Place; target: Place; turned: boolean },
+  e: EquationOf<"conv2d"> | EquationOf<"convInput">,
+  { source, weight }: { source: Place; weight: Place },
 ): boolean {
+  const turned = e.name === "convInput";
   if (!winogradPays(g, turned ? "input" : "forward")) return false;
-  if (!isMap(source) || !isMap(target) || !isEven(weight)) return false;
+  if (!isMap(source) || !isEven(weight)) return false;
+  const { target, bias, silu } = outputOf(e, b);
   const u = b.derived(weight, turned ? "winograd turned" : "winograd", () => {
     const packed = b.scratch([winogradWeightBytes(turned ? { C: g.O, O: g.C } : g) / 4]);
     b.step({ reads: [weight.storage], writes: [packed.storage] }, () => ({
@@ -43,15 +48,16 @@ export function lowerWinograd(
   });
   const [top, left] = turned ? g.padding.map((p) => 2 - p) : g.padding;
   const sizes = turned ? { N: g.N, Ho: g.H, Wo: g.W, C: g.O, O: g.C } : { N: g.N, Ho: g.Ho, Wo: g.Wo, C: g.C, O: g.O };
-  b.step({ reads: [source.storage, u.storage], writes: [target.storage] }, () => ({
+  const reads = [source.storage, u.storage, ...(bias ? [bias.storage] : [])];
+  b.step({ reads, writes: [target.storage] }, () => ({
     op: "winogradConv",
     conv: {
       ...sizes,
       x: mapSteps(source, [top!, left!]),
       y: mapSteps(target),
       u: addressOf(u),
-      bias: 0,
-      silu: false,
+      bias: bias ? addressOf(bias) : 0,
+      silu,
     },
   }));
   return true;

@@ -3,6 +3,7 @@ import type { Equation } from "../../../bind.ts";
 import { fuse, type Item, isGroup } from "../../../passes/fuse.ts";
 import type { Hoisted } from "../../../passes/hoist.ts";
 import type { Program } from "../../../passes/program.ts";
+import { stillValues } from "../../../passes/still.ts";
 import { showShape } from "../../../shape.ts";
 import type { Tensor, TensorSpec } from "../../../tensor.ts";
 import type { Variable } from "../../../variable.ts";
@@ -15,6 +16,7 @@ import type { ThreadProgram } from "../threads/wire.ts";
 import { planArena } from "./arena.ts";
 import { barriersBefore, type Range } from "./barriers.ts";
 import { borders } from "./borders.ts";
+import { epilogues } from "./epilogues.ts";
 import { basesOf, inPlaceUpdates } from "./in-place.ts";
 import { type Layouts, layouts } from "./layout.ts";
 import { placeMembers } from "./members.ts";
@@ -56,6 +58,7 @@ export function makePlan({ before, program: main }: Hoisted, memory: PlanMemory,
   const items = fuse(program, { layout: (t) => layout.of(t), innermost: (t) => layout.innermost(t), hoisted });
   const written = new Set<Storage>();
   const isStill = (storage: Storage) => storage.persistent && !written.has(storage);
+  const still = stillValues(program);
   const kernels = new FusedKernels();
   const { persistent } = memory;
   const planner = new Planner({ kernels, layout, borders: borders(program, memberOf), memberOf, persistent, isStill });
@@ -76,8 +79,10 @@ export function makePlan({ before, program: main }: Hoisted, memory: PlanMemory,
   const inPlace = inPlaceUpdates(program, items, layout, memberOf);
   for (const [t, v] of inPlace) planner.define(t, variablePlaces.get(v)!);
 
+  planner.offerEpilogues(epilogues(program, items, (t) => still.has(t)));
   const origins: Origin[] = [];
   const lowerItem = (item: Item): void => {
+    if (isGroup(item) && planner.done.has(item)) return;
     const later = isGroup(item) ? lowerGroup(item, innermostOf(item, layout), planner) : [item];
     for (const e of later) lowerEquation(e, planner);
     while (origins.length < planner.drafts.length) origins.push(originOf(item));
