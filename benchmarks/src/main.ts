@@ -28,10 +28,10 @@ const rows = layers.flatMap((layer) => {
   for (const row of measured) print(cells(row));
   return measured;
 });
-const pointwise = benchPointwise(runtime, options.rounds);
+const pointwise = benchPointwise(options.rounds);
 console.log("millions of elements a second:");
 for (const { name, cpu, fast } of pointwise)
-  console.log(`${name.padEnd(8)} cpu ${cpu.toFixed(0)}, wasm ${fast.toFixed(0)}, ${(fast / cpu).toFixed(1)}x`);
+  console.log(`${name.padEnd(16)} cpu ${cpu.toFixed(0)}, wasm ${fast.toFixed(0)}, ${(fast / cpu).toFixed(1)}x`);
 const after = machine();
 console.log(`load average at the end ${after.load.toFixed(2)}`);
 console.log(JSON.stringify({ machine: before, loadAfter: after.load, options, rows, pointwise }));

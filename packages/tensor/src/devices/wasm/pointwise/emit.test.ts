@@ -5,8 +5,7 @@ import type { Primitive } from "../../../primitives/primitive.ts";
 import { primitives } from "../../../primitives/table.ts";
 import { Generator } from "../../../random.ts";
 import { type Concrete, fromData } from "../../../tensor.ts";
-import type { Machine } from "../steps/machine.ts";
-import { type PointwiseStep, runPointwise } from "../steps/pointwise.ts";
+import { type PointwiseMachine, type PointwiseStep, runPointwise } from "../steps/pointwise.ts";
 import { WebAssembly } from "../web-assembly.ts";
 import type { Access, Expression, NodeName, Ref } from "./expression.ts";
 import { FusedKernels } from "./library.ts";
@@ -18,13 +17,12 @@ const DATA = 1024; // bytes: where operands begin, behind the arguments
 const generator = new Generator(7);
 const normals = (n: number) => Float32Array.from({ length: n }, () => generator.normal());
 
-function machines(library: FusedKernels, threads: number): Machine[] {
+function machines(library: FusedKernels, threads: number): PointwiseMachine[] {
   const module = new WebAssembly.Module(library.assemble({ shared: false }));
   const { exports } = new WebAssembly.Instance(module, { host: { memory } });
-  const fused = exports as unknown as Machine["fused"]; // each takes the address of its arguments
-  const kernels = {} as Machine["kernels"]; // not used by pointwise steps
+  const fused = exports as unknown as PointwiseMachine["fused"]; // each takes the address of its arguments
   return Array.from({ length: threads }, (_, thread) => ({
-    ...{ floats, integers, kernels, fused, args: 256 * thread, scratch: 0, thread, threads },
+    ...{ floats, integers, fused, args: 256 * thread, thread, threads },
   }));
 }
 const step = (kernel: string, rest: Partial<PointwiseStep>): PointwiseStep => ({

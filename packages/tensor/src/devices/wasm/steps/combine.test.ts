@@ -1,15 +1,12 @@
 // Combining partial sums: in float64, with strides, alike for any number of threads.
 import { describe, expect, it } from "vitest";
 import { type CombineStep, runCombine } from "./combine.ts";
-import type { Machine } from "./machine.ts";
 
 const SIZE = 2 ** 16;
 /** The memory after the step, run by each thread in turn. */
 function run(step: CombineStep, memory: Float32Array, threads: number): Float32Array {
   const floats = memory.slice();
-  const integers = new Int32Array(floats.buffer);
-  const shared = { kernels: {} as Machine["kernels"], fused: {}, args: 0, scratch: 0 }; // not used
-  for (let thread = 0; thread < threads; thread++) runCombine(step, { ...shared, floats, integers, thread, threads });
+  for (let thread = 0; thread < threads; thread++) runCombine(step, { floats, thread, threads });
   return floats;
 }
 const column = (memory: Float32Array, { address, stride }: { address: number; stride: number }, n: number) =>

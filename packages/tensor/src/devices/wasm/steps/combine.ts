@@ -33,7 +33,7 @@ export type CombineStep = {
 const WORTH_SHARING = 4096;
 
 /** The sums are shared among the threads if there are many of them; each is computed by one thread. */
-export function runCombine(step: CombineStep, machine: Machine): void {
+export function runCombine(step: CombineStep, machine: Pick<Machine, "floats" | "thread" | "threads">): void {
   const { units, inner } = step;
   const few = units * inner < WORTH_SHARING;
   if (few && machine.thread > 0) return;

@@ -19,7 +19,7 @@ export interface Machine {
 }
 
 /** This thread's part of n equal pieces of work: [from, to). */
-export const share = (n: number, { thread, threads }: Machine): readonly [number, number] => [
-  Math.floor((n * thread) / threads),
-  Math.floor((n * (thread + 1)) / threads),
-];
+export const share = (
+  n: number,
+  { thread, threads }: Pick<Machine, "thread" | "threads">,
+): readonly [number, number] => [Math.floor((n * thread) / threads), Math.floor((n * (thread + 1)) / threads)];

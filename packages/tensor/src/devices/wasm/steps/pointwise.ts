@@ -19,8 +19,11 @@ export interface PointwiseStep {
   readonly block: number;
 }
 
+/** What of a machine the step uses. */
+export type PointwiseMachine = Pick<Machine, "floats" | "integers" | "fused" | "args" | "thread" | "threads">;
+
 /** The units are shared among the threads: a long innermost loop must be cut into pixels by the plan. */
-export function runPointwise(step: PointwiseStep, machine: Machine): void {
+export function runPointwise(step: PointwiseStep, machine: PointwiseMachine): void {
   const { loops, sums, units } = step;
   const inner = loops.at(-1)!;
   const pixels = loops.slice(0, -1).reduce((product, n) => product * n, 1);
@@ -40,7 +43,10 @@ export function runPointwise(step: PointwiseStep, machine: Machine): void {
 }
 
 /** What all calls of a step have in common. */
-function writeConstants({ loops, accesses, sums, scalars }: PointwiseStep, { args, integers, floats }: Machine): void {
+function writeConstants(
+  { loops, accesses, sums, scalars }: PointwiseStep,
+  { args, integers, floats }: PointwiseMachine,
+): void {
   const { access, scalar } = argumentWords(accesses.length, sums.length, scalars.length);
   const words = args / 4;
   integers[words + 2] = loops.at(-1)!;
@@ -52,7 +58,7 @@ function writeConstants({ loops, accesses, sums, scalars }: PointwiseStep, { arg
 /** Calls of whole rows while they fit into a block and into the range, of parts of a row otherwise. */
 function runPixels(
   { kernel, loops, accesses, block }: PointwiseStep,
-  machine: Machine,
+  machine: PointwiseMachine,
   from: number,
   to: number,
 ): void {
