@@ -23,6 +23,13 @@ const convSettings: readonly ConvSetting[] = [
   conv("stride larger than the kernel", [1, 1, 5, 5], [1, 1, 1, 1], [1, 1, 2, 2], { stride: [3, 3] }),
   conv("dilation 2", [1, 2, 6, 6], [2, 2, 3, 3], [1, 2, 4, 4], { dilation: [2, 2], padding: [1, 1] }),
   conv("two groups", [2, 4, 3, 3], [6, 2, 3, 3], [2, 6, 3, 3], { padding: [1, 1], groups: 2 }),
+  conv("depthwise, whole vectors", [2, 8, 5, 4], [8, 1, 3, 3], [2, 8, 5, 4], { padding: [1, 1], groups: 8 }),
+  conv("depthwise, whole vectors, stride 2", [1, 4, 5, 6], [4, 1, 3, 3], [1, 4, 2, 3], {
+    ...{ stride: [2, 2], padding: [0, 1], groups: 4 },
+  }),
+  conv("depthwise, whole vectors, dilated", [1, 4, 6, 6], [4, 1, 3, 3], [1, 4, 6, 4], {
+    ...{ padding: [2, 1], dilation: [2, 2], groups: 4 },
+  }),
   conv("depthwise, stride 2", [1, 3, 5, 5], [3, 1, 3, 3], [1, 3, 3, 3], { stride: [2, 2], padding: [1, 1], groups: 3 }),
   conv("all different on both sides", [1, 2, 7, 6], [2, 1, 3, 2], [1, 2, 3, 6], {
     stride: [2, 1],

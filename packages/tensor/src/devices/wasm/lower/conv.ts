@@ -8,6 +8,7 @@ import { geometryOf, inputBorder, outputBorder } from "../plan/borders.ts";
 import { addressOf, type Place, permutePlace, reshapePlace, slicePlace } from "../plan/place.ts";
 import { type Axis, forwardWindow, phaseWindows } from "../windows.ts";
 import type { Builder } from "./builder.ts";
+import { depthwiseFits, lowerDepthwise, lowerDepthwiseWeight } from "./depthwise.ts";
 import { lowerWinograd, lowerWinogradWeight } from "./winograd.ts";
 
 type Window = readonly [Axis, Axis];
@@ -23,7 +24,8 @@ export const lowerConv = (e: EquationOf<"conv2d">, b: Builder): void => {
   const g = geometryOf(e);
   const [x, w] = e.inputs as [Tensor, Tensor];
   if (g.groups > 1) {
-    lowerGrouped(e, g, b);
+    if (depthwiseFits(e, g)) lowerDepthwise(e, g, b);
+    else lowerGrouped(e, g, b);
     return;
   }
   const [source, weight] = [b.map(x, inputBorder(g)), b.place(w)];
@@ -36,7 +38,8 @@ export const lowerConvInput = (e: EquationOf<"convInput">, b: Builder): void => 
   const g = geometryOf(e);
   const [ct, w] = e.inputs as [Tensor, Tensor];
   if (g.groups > 1) {
-    lowerGrouped(e, g, b);
+    if (depthwiseFits(e, g)) lowerDepthwise(e, g, b);
+    else lowerGrouped(e, g, b);
     return;
   }
   const [source, weight] = [b.map(ct, outputBorder(g)), b.place(w)];
@@ -160,7 +163,8 @@ export const lowerConvWeight = (e: EquationOf<"convWeight">, b: Builder): void =
   const g = geometryOf(e);
   const [x, ct] = e.inputs as [Tensor, Tensor];
   if (g.groups > 1) {
-    lowerGrouped(e, g, b);
+    if (depthwiseFits(e, g)) lowerDepthwiseWeight(e, g, b);
+    else lowerGrouped(e, g, b);
     return;
   }
   const source = b.map(x, inputBorder(g));

@@ -2,6 +2,7 @@
 import { type BorderStep, runBorder } from "./border.ts";
 import { type CombineStep, runCombine } from "./combine.ts";
 import { type ConvStep, type ConvWeightStep, runConv, runConvWeight } from "./conv.ts";
+import { type DepthwiseStep, type DepthwiseWeightStep, runDepthwise, runDepthwiseWeight } from "./depthwise.ts";
 import {
   type ArgsortStep,
   type CumsumStep,
@@ -38,6 +39,7 @@ import {
 type AnyStep =
   | (PointwiseStep | CombineStep | BorderStep | ConvStep | ConvWeightStep | NaiveConvStep | HostStep)
   | (ReduceStep | ReduceEndStep | CumsumStep | MaxPoolStep | MaxUnpoolStep | MaxGatherStep)
+  | (DepthwiseStep | DepthwiseWeightStep)
   | (WinogradPackStep | WinogradConvStep | WinogradConvWeightStep)
   | (GatherStep | ScatterAddStep | ArgsortStep | PackStep | MatmulStep);
 
@@ -55,6 +57,8 @@ const runners: { readonly [K in AnyStep["op"]]: (step: Extract<AnyStep, { op: K 
   convWeight: runConvWeight,
   naiveConv: runNaiveConv,
   host: runHost,
+  depthwise: runDepthwise,
+  depthwiseWeight: runDepthwiseWeight,
   winogradPack: runWinogradPack,
   winogradConv: runWinogradConv,
   winogradConvWeight: runWinogradConvWeight,
