@@ -5,6 +5,7 @@ import { type ConvGeometry, convGeometry, convOutputShape } from "../../primitiv
 import { conv2d, convInput, convWeight } from "../../primitives/conv/naive.ts";
 import { type MatmulGeometry, matmul } from "../../primitives/matmul/naive.ts";
 import { isProblem } from "../../primitives/problem.ts";
+import { EXP_ERROR } from "./kernels/exp.ts";
 import { type Launch, runOnce } from "./launch.ts";
 import { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
 import { runMatmul } from "./run-matmul.ts";
@@ -79,9 +80,9 @@ const odd: Case[] = [
 const grouped: Case[] = [
   { x: [2, 6, 8, 8], w: [9, 2, 3, 3], padding: [1, 1], groups: 3 },
   { x: [2, 4, 8, 8], w: [8, 1, 3, 3], padding: [1, 1], groups: 4 },
-  { x: [1, 6, 11, 9], w: [6, 1, 7, 7], padding: [3, 3], stride: [2, 2], groups: 6 },
-  { x: [0, 3, 6, 6], w: [4, 3, 3, 3] },
+  { x: [1, 24, 7, 5], w: [40, 12, 3, 3], padding: [1, 1], stride: [2, 2], groups: 2 },
 ];
+const empty: Case = { x: [0, 3, 6, 6], w: [4, 3, 3, 3] };
 const depthwise: Case[] = [
   { x: [2, 16, 9, 10], w: [16, 1, 3, 3], padding: [1, 1], groups: 16 },
   { x: [1, 6, 7, 5], w: [6, 1, 3, 3], padding: [1, 1], groups: 6 },
@@ -100,8 +101,16 @@ const anything = Array.from({ length: 40 }, (): Case => {
 });
 
 describe.each(kindNames)("%s", (kind) => {
-  it.each([...layers, ...odd])("in tiles equals the reference on $x * $w", (c) => expect(check(kind, c)).toBe("tile"));
-  it.each(grouped)("in groups or without images is the tap loop, $x * $w", (c) => expect(check(kind, c)).toBe("naive"));
+  it.each([...layers, ...odd, ...grouped])("in tiles equals the reference on $x * $w", (c) =>
+    expect(check(kind, c)).toBe("tile"),
+  );
+  it("without images is the tap loop", () => expect(check(kind, empty)).toBe("naive"));
+  it.each([...layers, ...odd, ...grouped])("does not depend on the number of parts, $x * $w", (c) => {
+    for (const parts of [2, 3, 7]) check(kind, c, { parts });
+  });
+  it.each([...layers.slice(0, 3), ...odd, ...grouped])("takes slices of wider maps, $x * $w", (c) => {
+    check(kind, c, { pixelStride: 4 * Math.ceil((Math.max(c.x[1]!, c.w[0]!) + 2) / 4) });
+  });
   it.each(depthwise)("depthwise equals the reference on $x", (c) => expect(check(kind, c)).toBe("depthwise"));
   it.each(anything)("equals the reference on $x * $w, stride $stride, padding $padding, dilation $dilation", (c) => {
     check(kind, c);
@@ -115,7 +124,7 @@ describe("depthwise convolution with a stride of 2", () => {
   const c: Case = { x: [2, 8, 12, 9], w: [8, 1, 3, 3], padding: [1, 1], stride: [2, 2], groups: 8 };
   it.each([
     ["conv2d", "depthwise"],
-    ["convInput", "naive"],
+    ["convInput", "tile"],
     ["convWeight", "depthwise"],
   ] as const)("%s takes the path %s", (kind, path) => expect(check(kind, c)).toBe(path));
 });
@@ -145,6 +154,39 @@ describe("the convolution tile", () => {
     runOnce(runConv(runtime, g, { bias }), x, w, got);
     conv2d(x, w, expected, g);
     expect(got).toEqual(expected);
+  });
+  it.each([8, 11])("leaves the neighbours of %i channels in a wider map alone", (O) => {
+    const g = geometry({ x: [2, 6, 9, 8], w: [O, 6, 3, 3], padding: [1, 1] });
+    const [x, w, got] = [dyadic(2 * 6 * 72), dyadic(O * 54), new Float32Array(2 * O * 72)];
+    runtime.reset();
+    const launch = runConv(runtime, g, { pixelStride: 20 });
+    launch.write(x, w);
+    const start = (4 * 20 * 2 * 11 * 10 + 64) / 4; // behind x, on a cache line
+    const first = Math.ceil(start / 16) * 16;
+    const map = runtime.floats.subarray(first, first + 2 * 72 * 20);
+    map.fill(3);
+    launch.run();
+    launch.read(got);
+    for (let pixel = 0; pixel < 2 * 72; pixel++)
+      expect([...map.subarray(20 * pixel + O, 20 * pixel + 20)]).toEqual(Array(20 - O).fill(3));
+    expect(map[0]).toBe(got[0]);
+  });
+  it.each([8, 11])("applies silu before it writes %i channels", (O) => {
+    const g = geometry({ x: [2, 6, 9, 8], w: [O, 6, 3, 3], padding: [1, 1] });
+    const [x, w, bias] = [dyadic(2 * 6 * 72), dyadic(O * 54), dyadic(O)];
+    const [got, sums] = [new Float32Array(2 * O * 72), new Float32Array(2 * O * 72)];
+    sums.forEach((_, k) => {
+      sums[k] = bias[Math.floor(k / 72) % O]!;
+    });
+    conv2d(x, w, sums, g);
+    runtime.reset();
+    runOnce(runConv(runtime, g, { bias, silu: true }), x, w, got);
+    // exp within EXP_ERROR, and the roundings of a sum and a quotient on both sides.
+    const wrong = sums.findIndex((z, k) => {
+      const y = z / (1 + Math.exp(-z));
+      return Math.abs(got[k]! - y) > (EXP_ERROR + 4 * 2 ** -24) * Math.abs(y);
+    });
+    expect(wrong).toBe(-1);
   });
   it("runs blocks of pixels that do not divide the image", () => {
     check("conv2d", { x: [1, 4, 37, 41], w: [8, 4, 1, 1] });

@@ -2,7 +2,8 @@
 // panels of 8 columns.
 import type { Pair } from "../../primitives/conv/geometry.ts";
 import { padTo } from "../../primitives/matmul/panels.ts";
-import { TILE_CHANNELS } from "./kernels/conv.ts";
+import type { Steps } from "./conv/positions.ts";
+import { TILE_COLUMNS } from "./kernels/multiply-adds.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Channels come in whole vectors of four. */
@@ -27,7 +28,7 @@ interface MapSize {
   readonly H: number;
   readonly W: number;
   readonly border?: Pair;
-  /** Channels are padded to a multiple of this: 4 to be read, 8 to be written by the convolution tile. */
+  /** Channels are padded to a multiple of this: 4 for kernels that take whole vectors of them. */
   readonly lanes?: number;
   /** Floats from pixel to pixel, if the map is some channels of a wider one. */
   readonly pixelStride?: number | undefined;
@@ -35,7 +36,7 @@ interface MapSize {
 
 /** Memory for a feature map, all zeros. */
 export function featureMap(runtime: Runtime, size: MapSize): FeatureMap {
-  const { N, C, H, W, border = [0, 0], lanes = LANES, pixelStride = 0 } = size;
+  const { N, C, H, W, border = [0, 0], lanes = 1, pixelStride = 0 } = size;
   const pixel = 4 * Math.max(padTo(C, lanes), pixelStride);
   const row = pixel * (W + 2 * border[1]);
   const image = row * (H + 2 * border[0]);
@@ -45,6 +46,15 @@ export function featureMap(runtime: Runtime, size: MapSize): FeatureMap {
 /** Index, in floats, of pixel (i, j) of image n; negative coordinates lie in the border. */
 export const pixelIndex = (m: FeatureMap, n: number, i: number, j: number): number =>
   (m.at + n * m.image + (i + m.border[0]) * m.row + (j + m.border[1]) * m.pixel) / 4;
+
+/** Where the pixels lie, as plain numbers. */
+export const mapSteps = (m: FeatureMap): Steps => ({
+  ...{ at: 4 * pixelIndex(m, 0, 0, 0), pixel: m.pixel, row: m.row, image: m.image },
+});
+/** Some channels of a map, as a map. */
+export const sliceMap = (m: FeatureMap, first: number, channels: number): FeatureMap => ({
+  ...{ ...m, at: m.at + 4 * first, C: channels },
+});
 
 /** NCHW values into the map. */
 export function writeMap({ floats }: Runtime, m: FeatureMap, values: Float32Array): void {
@@ -76,10 +86,10 @@ export interface Panels {
 }
 /** Memory for panels, all zeros. */
 export function panels(runtime: Runtime, depth: number, columns: number, head: 0 | 1): Panels {
-  const count = Math.ceil(columns / TILE_CHANNELS);
-  const floats = (head + depth) * TILE_CHANNELS;
+  const count = Math.ceil(columns / TILE_COLUMNS);
+  const floats = (head + depth) * TILE_COLUMNS;
   return { at: runtime.allocate(count * floats), depth, columns, head, step: 4 * floats, count };
 }
 /** Index, in floats, of row k and one column; row -1 is the head. */
 export const panelIndex = (p: Panels, k: number, column: number): number =>
-  (p.at + Math.floor(column / TILE_CHANNELS) * p.step) / 4 + (p.head + k) * TILE_CHANNELS + (column % TILE_CHANNELS);
+  (p.at + Math.floor(column / TILE_COLUMNS) * p.step) / 4 + (p.head + k) * TILE_COLUMNS + (column % TILE_COLUMNS);

@@ -48,8 +48,8 @@ export function runDepthwise(runtime: Runtime, g: ConvGeometry, { adjoint = fals
         { H, W },
         { H: Ho, W: Wo },
       ];
-  const x = featureMap(runtime, { N, C, ...from, border: borders(window, from.H, from.W) });
-  const y = featureMap(runtime, { N, C, ...to });
+  const x = featureMap(runtime, { N, C, ...from, border: borders(window, from.H, from.W), lanes: LANES });
+  const y = featureMap(runtime, { N, C, ...to, lanes: LANES });
   const vectors = Math.ceil(C / LANES);
   const weights = runtime.allocate(vectors * TAPS * LANES);
   const { calls, xRow, xPixel, right, down } = plan(x, window);
@@ -88,8 +88,8 @@ export function runDepthwiseWeight(runtime: Runtime, g: ConvGeometry): Launch {
   const { kernels, floats } = runtime;
   const { N, C, H, W, Ho, Wo } = g;
   const window = forwardWindow(g);
-  const x = featureMap(runtime, { N, C, H, W, border: borders(window, H, W) });
-  const ct = featureMap(runtime, { N, C, H: Ho, W: Wo });
+  const x = featureMap(runtime, { N, C, H, W, border: borders(window, H, W), lanes: LANES });
+  const ct = featureMap(runtime, { N, C, H: Ho, W: Wo, lanes: LANES });
   const vectors = Math.ceil(C / LANES);
   const dw = runtime.allocate(vectors * TAPS * LANES);
   const { calls, xRow, xPixel, right, down } = plan(x, window);

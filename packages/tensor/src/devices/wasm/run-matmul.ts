@@ -1,7 +1,6 @@
 // Matrix product by the convolution tile: the rows of A are pixels, the summed index is their channels, and B is a kernel
 // of one tap. Row-major A needs no packing but the padding of its rows to whole vectors.
 import type { MatmulGeometry } from "../../primitives/matmul/naive.ts";
-import { TILE_CHANNELS } from "./kernels/conv.ts";
 import type { Launch } from "./launch.ts";
 import { featureMap, pixelIndex } from "./layout.ts";
 import { product } from "./product.ts";
@@ -16,7 +15,7 @@ export function runMatmul(runtime: Runtime, g: MatmulGeometry): Launch {
   const one: Axis = { taps: [0], step: 1, places: [{ from: 0, to: 0 }] };
   const products = Array.from({ length: batch }, () => {
     const a = featureMap(runtime, { N: 1, C: K, H: M, W: 1 });
-    const out = featureMap(runtime, { N: 1, C: N, H: M, W: 1, lanes: TILE_CHANNELS });
+    const out = featureMap(runtime, { N: 1, C: N, H: M, W: 1 });
     return { a, out, ...product(runtime, a, out, [rows, one]) };
   });
   return {

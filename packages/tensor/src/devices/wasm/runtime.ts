@@ -2,6 +2,7 @@
 import { OpError } from "../../errors.ts";
 import { type Exports, instantiate } from "./assembler.ts";
 import { conv } from "./kernels/conv.ts";
+import { convTiles, convTilesNarrow, convTilesNarrowSilu, convTilesSilu } from "./kernels/conv-tiles.ts";
 import { convWeight } from "./kernels/conv-weight.ts";
 import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
 import { exp, sigmoid, silu } from "./kernels/exp.ts";
@@ -9,18 +10,23 @@ import { matmulKernels } from "./kernels/matmul.ts";
 import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
 import { poolKernels } from "./kernels/pool.ts";
 import { reduceKernels } from "./kernels/reduce.ts";
+import { weightTiles } from "./kernels/weight-tiles.ts";
+import { gatherPanels, gatherTiles, walk } from "./kernels/window.ts";
 import { winogradPack, winogradUnpack } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
-import { winogradCotangent, winogradInput, winogradOutput } from "./kernels/winograd-transform.ts";
+import { winogradCotangent, winogradInput, winogradOutput, winogradOutputSilu } from "./kernels/winograd-transform.ts";
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
   ...{ conv, convWeight, depthwise, depthwiseWeight, exp, sigmoid, silu },
+  ...{ walk, gatherTiles, gatherPanels },
+  ...{ convTiles, convTilesSilu, convTilesNarrow, convTilesNarrowSilu, weightTiles },
   ...reduceKernels,
   ...poolKernels,
   ...matmulKernels,
   ...{ naiveConv, naiveConvInput, naiveConvWeight },
-  ...{ winogradInput, winogradOutput, winogradCotangent, winogradProduct, winogradOuter, winogradPack, winogradUnpack },
+  ...{ winogradInput, winogradOutput, winogradOutputSilu, winogradCotangent },
+  ...{ winogradProduct, winogradOuter, winogradPack, winogradUnpack },
 };
 const PAGE = 65536;
 /** Places start on a cache line. */

@@ -115,6 +115,23 @@ export function loadLane(address: Operand<"i32">, x: Value<"v128">, lane: number
   };
 }
 
+/** Four lanes of a (0 to 3) and b (4 to 7), 32 bits each, in the order given. */
+export function shuffle(
+  a: Value<"v128">,
+  b: Value<"v128">,
+  lanes: readonly [number, number, number, number],
+): Value<"v128"> {
+  const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
+  return {
+    type: "v128",
+    write: (to) => {
+      a.write(to);
+      b.write(to);
+      to.emit([0xfd, 13, ...bytes]);
+    },
+  };
+}
+
 /** `yes` if the condition is not 0, else `no`; both are computed, before the condition. */
 export function select<T extends ValueType>(condition: Operand<"i32">, yes: Value<T>, no: Value<T>): Value<T> {
   const when = value("i32", condition);

@@ -1,0 +1,73 @@
+// The convolution over packed windows: tiles of 4 pixels x 8 output channels, written to any four places each, with an
+// optional SiLU on the sums before they are stored.
+import { define, type FunctionBuilder, integers } from "../assembler.ts";
+import { f32x4, type Local, load, op } from "../values.ts";
+import { exponential } from "./exp.ts";
+import { COLUMN_BYTES, multiplyAdds, tile } from "./multiply-adds.ts";
+
+interface Epilogue {
+  /** y = silu(sum) instead of the sum. */
+  readonly silu?: boolean;
+  /** Writes `channels` < 8 channels of the last panel and leaves what lies behind them alone. */
+  readonly narrow?: boolean;
+}
+
+/**
+ * y[targets[p]][0..8) = w[panel][0] + the sum over k < depth of windows[p / 4][k][p % 4] * w[panel][1 + k][0..8) for all
+ * tiles of four pixels and all panels. `channel` is added to the targets, 32 bytes more for every panel. Steps in bytes.
+ * `channels` counts for the narrow kernels alone.
+ */
+const convTilesOf = ({ silu = false, narrow = false }: Epilogue) =>
+  define(
+    integers("windows", "step", "tiles", "targets", "channel", "channels", "w", "depth", "panels"),
+    (f, { windows, step, tiles, targets, channel, channels, w, depth, panels }) => {
+      const [a, b, end, n, at, next, target] = f.locals("i32", 7);
+      const registers = tile(f);
+      const { sums } = registers;
+      const power = silu ? exponential(f) : undefined;
+      f.countdown(panels, () => {
+        f.set(end, op("i32.add", w, op("i32.mul", op("i32.add", depth, 1), COLUMN_BYTES)));
+        f.set(next, windows);
+        f.set(target, targets);
+        f.set(n, tiles);
+        f.countdown(n, () => {
+          for (const pair of sums) for (const [j, sum] of pair.entries()) f.set(sum, load("v128.load", w, 16 * j));
+          f.set(a, next);
+          f.set(b, op("i32.add", w, COLUMN_BYTES));
+          multiplyAdds(f, registers, { a, b, end });
+          if (power)
+            for (const sum of sums.flat())
+              f.set(sum, op("f32x4.div", sum, op("f32x4.add", f32x4(1), power(op("f32x4.neg", sum)))));
+          for (const [i, pair] of sums.entries()) {
+            f.set(at, op("i32.add", load("i32.load", target, 4 * i), channel));
+            if (narrow) storeLanes(f, at, channels, pair);
+            else for (const [j, sum] of pair.entries()) f.store("v128.store", at, sum, 16 * j);
+          }
+          f.increase(next, step);
+          f.increase(target, 16);
+        });
+        f.set(w, end);
+        f.increase(channel, COLUMN_BYTES);
+      });
+    },
+  );
+
+/** Stores the first `count` < 8 of eight floats. */
+function storeLanes(
+  f: FunctionBuilder,
+  at: Local<"i32">,
+  count: Local<"i32">,
+  pair: readonly [Local<"v128">, Local<"v128">],
+): void {
+  f.block((leave) => {
+    for (let lane = 0; lane < 7; lane++) {
+      f.branchIf(leave, op("i32.le_s", count, lane));
+      f.storeLane(at, pair[lane >> 2]!, lane & 3, 4 * lane);
+    }
+  });
+}
+
+export const convTiles = convTilesOf({});
+export const convTilesSilu = convTilesOf({ silu: true });
+export const convTilesNarrow = convTilesOf({ narrow: true });
+export const convTilesNarrowSilu = convTilesOf({ silu: true, narrow: true });
