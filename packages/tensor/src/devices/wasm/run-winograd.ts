@@ -10,6 +10,8 @@ import type { MapSteps, Part } from "./winograd/tiles.ts";
 export interface WinogradOptions {
   /** [O], added to every pixel. */
   readonly bias?: Float32Array;
+  /** y = silu(conv(x, w) + bias). */
+  readonly silu?: boolean;
   /** Floats from pixel to pixel of every map: more than its channels if it is a slice of a wider one. */
   readonly pixelStride?: number;
   /** Parts that the work is cut into; they run one after the other. */
@@ -38,7 +40,7 @@ export const runWinogradConvInput = (runtime: Runtime, g: ConvGeometry, options:
 function launchConv(
   runtime: Runtime,
   g: ConvGeometry,
-  { bias, pixelStride, threads = 1 }: WinogradOptions,
+  { bias, silu = false, pixelStride, threads = 1 }: WinogradOptions,
   adjoint: boolean,
 ): Launch {
   const { kernels, floats } = runtime;
@@ -54,7 +56,7 @@ function launchConv(
   const [w, u] = [runtime.allocate(9 * C * O), runtime.allocate(winogradWeightBytes({ C, O }) / 4)];
   const parts = partsOf(runtime, threads, winogradScratch(sizes));
   const maps = { x: from(x, -corner[0], -corner[1]), y: from(y, 0, 0) };
-  const descriptor = { ...sizes, ...maps, u, bias: bias ? runtime.place(bias) : 0 };
+  const descriptor = { ...sizes, ...maps, u, bias: bias ? runtime.place(bias) : 0, silu };
   return {
     path: "winograd",
     write: (values, weights) => {

@@ -6,6 +6,7 @@ import { conv2d, convInput, convWeight } from "../../primitives/conv/naive.ts";
 import { isProblem } from "../../primitives/problem.ts";
 import { Generator } from "../../random.ts";
 import { sizeOf } from "../../shape.ts";
+import { EXP_ERROR } from "./kernels/exp.ts";
 import { runOnce } from "./launch.ts";
 import { runWinogradConv, runWinogradConvInput, runWinogradConvWeight, type WinogradOptions } from "./run-winograd.ts";
 import { Runtime } from "./runtime.ts";
@@ -118,20 +119,27 @@ describe("Winograd's kernels", () => {
     const part = { thread: 0, threads: 1, scratch };
     const before = count();
     winogradPack(kernels, { w: kernel, u, C: 8, O: 8, turned: false }, part);
-    winogradConv(kernels, { ...sizes, x, y, u, bias: 0 }, part);
+    winogradConv(kernels, { ...sizes, x, y, u, bias: 0, silu: false }, part);
     expect(before - count()).toBe(8 * Ho * Wo);
     for (let i = 0; i < Ho; i++)
       for (let j = 0; j < Wo; j++) expect(floats[(y.at + i * y.row) / 4 + j * PIXEL]).toBe(72);
     winogradConvWeight(kernels, { ...sizes, x, ct: y, dw: kernel }, part);
     expect(new Set(floats.subarray(kernel.at / 4, kernel.at / 4 + 9 * 64))).toEqual(new Set([72 * Ho * Wo]));
   });
-  it("add a bias", () => {
+  it("add a bias and apply silu", () => {
     const g = geometry({ x: [1, 8, 5, 6], O: 16, padding: [1, 1] });
     const p = problem("forward", g, dyadic);
     const bias = dyadic(16);
     const expected = new Float32Array(p.size).map((_, k) => bias[Math.floor(k / 30)]!);
     conv2d(p.a, p.b, expected, g);
     expect(winograd("forward", g, p, { bias })).toEqual(expected);
+    const silu = winograd("forward", g, p, { bias, silu: true });
+    // The error of exp(-x), which is all of 1 + exp(-x) where it is large, and the roundings of sum, quotient and result.
+    const tolerance = EXP_ERROR + 4 * 2 ** -24;
+    for (const [k, x] of expected.entries()) {
+      const exact = x / (1 + Math.exp(-x));
+      expect(Math.abs(silu[k]! - exact)).toBeLessThanOrEqual(tolerance * Math.abs(exact));
+    }
   });
 });
 

@@ -2,7 +2,7 @@
 // The matrices are those of winograd-transform.ts.
 import { define, integers } from "../assembler.ts";
 import { f32x4, type Local, load, loadLane, op, type Value } from "../values.ts";
-import { TILE_CHANNELS } from "./conv.ts";
+import { PANEL } from "./winograd-product.ts";
 
 type Vector = Value<"v128">;
 const plus = (a: Vector, b: Vector) => op("f32x4.add", a, b);
@@ -67,7 +67,7 @@ export const winogradPack = define(
             }
             f.increase(at, plane);
           }
-          f.increase(u, 4 * TILE_CHANNELS);
+          f.increase(u, 4 * PANEL);
           f.increase(next, wDepth);
         });
         f.increase(w, op("i32.shl", wColumn, 2));
@@ -125,7 +125,7 @@ export const winogradUnpack = define(
               f.increase(target, op("i32.mul", wTap, 3));
             }
           }
-          f.increase(m, 4 * TILE_CHANNELS);
+          f.increase(m, 4 * PANEL);
           f.increase(next, wDepth);
         });
         f.increase(dw, op("i32.shl", wColumn, 2));

@@ -1,11 +1,14 @@
 // The sixteen matrix products between Winograd's transforms, one per position, in tiles of 4 x 8 sums in registers with
-// one step of the summed index a turn, as in conv.ts. One call takes a block of tiles through all positions.
+// one step of the summed index a turn, as in the convolution tile. One call takes a block of tiles through all positions.
 import { define, integers } from "../assembler.ts";
 import { f32x4, load, op } from "../values.ts";
-import { TILE_CHANNELS, TILE_PIXELS } from "./conv.ts";
 
 /** Positions of a 4 x 4 patch. */
 export const POSITIONS = 16;
+/** Columns of a panel of weights. */
+export const PANEL = 8;
+/** Rows of a product's tile: tiles of the map that are multiplied together. */
+export const FOUR = 4;
 
 /**
  * m[position][tile][8 panels] = v[position][tile][depth] times u[position][panel][depth][8]. `fours` counts groups of 4
@@ -15,7 +18,7 @@ export const winogradProduct = define(
   integers("v", "u", "m", "fours", "depth", "panels", "vPlane", "uPlane", "mPlane", "vTile", "mTile"),
   (f, { v, u, m, fours, depth, panels, vPlane, uPlane, mPlane, vTile, mTile }) => {
     const [position, panel, four, n, next, out, column, weights, weight] = f.locals("i32", 9);
-    const sources = f.locals("i32", TILE_PIXELS);
+    const sources = f.locals("i32", FOUR);
     const sums = sources.map(() => f.locals("v128", 2));
     const factors = f.locals("v128", 2);
     const pixel = f.local("v128");
@@ -47,7 +50,7 @@ export const winogradProduct = define(
               }
             }
             for (const source of sources) f.increase(source, 4);
-            f.increase(weight, 4 * TILE_CHANNELS);
+            f.increase(weight, 4 * PANEL);
           });
           for (const pair of sums) {
             for (const [j, sum] of pair.entries()) f.store("v128.store", out, sum, 16 * j);
@@ -55,7 +58,7 @@ export const winogradProduct = define(
           }
         });
         f.set(weights, weight);
-        f.increase(column, 4 * TILE_CHANNELS);
+        f.increase(column, 4 * PANEL);
       });
       f.increase(v, vPlane);
       f.increase(u, uPlane);
@@ -72,7 +75,7 @@ export const winogradOuter = define(
   integers("v", "z", "m", "fresh", "tiles", "groups", "panels", "vPlane", "zPlane", "mPlane", "vGroup", "zPanel"),
   (f, { v, z, m, fresh, tiles, groups, panels, vPlane, zPlane, mPlane, vGroup, zPanel }) => {
     const [position, panel, group, n, source, next, channel, column, to] = f.locals("i32", 9);
-    const sums = Array.from({ length: 4 }, () => f.locals("v128", 2));
+    const sums = Array.from({ length: FOUR }, () => f.locals("v128", 2));
     const channels = f.locals("v128", 2);
     const factor = f.local("v128");
 
@@ -105,10 +108,10 @@ export const winogradOuter = define(
                 f.set(sum, op("f32x4.add", sum, op("f32x4.mul", factor, channels[j]!)));
             }
             f.increase(source, 16);
-            f.increase(channel, 32);
+            f.increase(channel, 4 * PANEL);
           });
           for (const [i, sum] of sums.flat().entries()) f.store("v128.store", to, sum, 16 * i);
-          f.increase(to, 128);
+          f.increase(to, 16 * PANEL);
           f.increase(next, vGroup);
         });
         f.increase(column, zPanel);

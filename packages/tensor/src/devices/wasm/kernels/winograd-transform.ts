@@ -12,6 +12,7 @@
 // values of one position form a plane, a matrix of tiles and channels.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { f32x4, type Local, load, op, type Value } from "../values.ts";
+import { exponential } from "./exp.ts";
 
 type Vector = Value<"v128">;
 const plus = (a: Vector, b: Vector) => op("f32x4.add", a, b);
@@ -79,54 +80,63 @@ export const winogradInput = define(
  * [position][tile][4 groups] like v above. `bias` is the address of 4 groups floats, or 0 for none. With a yRow (yPixel) of
  * 0 the second row (column) of a tile replaces its first: so the last tile of an odd size is written.
  */
-export const winogradOutput = define(
-  integers("m", "y", "bias", "tiles", "groups", "yRow", "yPixel", "plane", "mTile"),
-  (f, { m, y, bias, tiles, groups, yRow, yPixel, plane, mTile }) => {
-    const [n, at, out, source, b] = f.locals("i32", 5);
-    const [y00, y01, y10, y11, left, right, add] = f.locals("v128", 7);
-    const [m0, m1, m2, m3] = f.locals("v128", 4);
-    const position = (local: Local<"v128">) => {
-      f.set(local, load("v128.load", at));
-      f.increase(at, plane);
-    };
+const outputOf = ({ silu }: { readonly silu: boolean }) =>
+  define(
+    integers("m", "y", "bias", "tiles", "groups", "yRow", "yPixel", "plane", "mTile"),
+    (f, { m, y, bias, tiles, groups, yRow, yPixel, plane, mTile }) => {
+      const [n, at, out, source, b] = f.locals("i32", 5);
+      const [y00, y01, y10, y11, left, right, add] = f.locals("v128", 7);
+      const [m0, m1, m2, m3] = f.locals("v128", 4);
+      const power = silu ? exponential(f) : undefined;
+      const position = (local: Local<"v128">) => {
+        f.set(local, load("v128.load", at));
+        f.increase(at, plane);
+      };
 
-    f.countdown(tiles, () => {
-      f.set(source, m);
-      f.set(out, y);
-      f.set(b, bias);
-      f.set(n, groups);
-      f.countdown(n, () => {
-        f.set(at, source);
-        f.set(add, f32x4(0));
-        f.if(bias, () => f.set(add, load("v128.load", b)));
-        for (const local of [y00, y01]) f.set(local, add);
-        for (const local of [y10, y11]) f.set(local, add);
-        for (const i of [0, 1, 2, 3]) {
-          for (const local of [m0, m1, m2, m3]) position(local);
-          f.set(left, plus(plus(m0, m1), m2));
-          f.set(right, minus(minus(m1, m2), m3));
-          if (i < 3) {
-            f.set(y00, plus(y00, left));
-            f.set(y01, plus(y01, right));
+      f.countdown(tiles, () => {
+        f.set(source, m);
+        f.set(out, y);
+        f.set(b, bias);
+        f.set(n, groups);
+        f.countdown(n, () => {
+          f.set(at, source);
+          f.set(add, f32x4(0));
+          f.if(bias, () => f.set(add, load("v128.load", b)));
+          for (const local of [y00, y01]) f.set(local, add);
+          for (const local of [y10, y11]) f.set(local, add);
+          for (const i of [0, 1, 2, 3]) {
+            for (const local of [m0, m1, m2, m3]) position(local);
+            f.set(left, plus(plus(m0, m1), m2));
+            f.set(right, minus(minus(m1, m2), m3));
+            if (i < 3) {
+              f.set(y00, plus(y00, left));
+              f.set(y01, plus(y01, right));
+            }
+            if (i > 0) {
+              const next = i === 1 ? plus : minus;
+              f.set(y10, next(y10, left));
+              f.set(y11, next(y11, right));
+            }
           }
-          if (i > 0) {
-            const next = i === 1 ? plus : minus;
-            f.set(y10, next(y10, left));
-            f.set(y11, next(y11, right));
-          }
-        }
-        f.store("v128.store", out, y00);
-        f.store("v128.store", op("i32.add", out, yPixel), y01);
-        f.set(at, op("i32.add", out, yRow));
-        f.store("v128.store", at, y10);
-        f.store("v128.store", op("i32.add", at, yPixel), y11);
-        for (const p of [source, out, b]) f.increase(p, 16);
+          if (power)
+            for (const local of [y00, y01, y10, y11])
+              f.set(local, op("f32x4.div", local, plus(f32x4(1), power(op("f32x4.neg", local)))));
+          f.store("v128.store", out, y00);
+          f.store("v128.store", op("i32.add", out, yPixel), y01);
+          f.set(at, op("i32.add", out, yRow));
+          f.store("v128.store", at, y10);
+          f.store("v128.store", op("i32.add", at, yPixel), y11);
+          for (const p of [source, out, b]) f.increase(p, 16);
+        });
+        f.increase(y, op("i32.shl", yPixel, 1));
+        f.increase(m, mTile);
       });
-      f.increase(y, op("i32.shl", yPixel, 1));
-      f.increase(m, mTile);
-    });
-  },
-);
+    },
+  );
+/** y as above. */
+export const winogradOutput = outputOf({ silu: false });
+/** silu(y) = y / (1 + exp(-y)) instead of y. */
+export const winogradOutputSilu = outputOf({ silu: true });
 
 /**
  * z[position][panel][tile][0..8) = A e A' of `tiles` tiles, one beside the other: tile t is the 2 x 2 pixels at

@@ -1,7 +1,7 @@
 // Steps: what a plan is made of. Plain data, the same in every thread; one function runs each kind.
 import { type BorderStep, runBorder } from "./border.ts";
 import { type CombineStep, runCombine } from "./combine.ts";
-import { type ConvStep, type ConvWeightStep, runConv, runConvWeight } from "./conv.ts";
+import { type DenseStep, type DenseWeightStep, runDense, runDenseWeight } from "./dense.ts";
 import { type DepthwiseStep, type DepthwiseWeightStep, runDepthwise, runDepthwiseWeight } from "./depthwise.ts";
 import {
   type ArgsortStep,
@@ -16,7 +16,6 @@ import {
 import { type HostStep, runHost } from "./host.ts";
 import type { Machine } from "./machine.ts";
 import { type MatmulStep, type PackStep, runMatmul, runPack } from "./matmul.ts";
-import { type NaiveConvStep, runNaiveConv } from "./naive-conv.ts";
 import { type PointwiseStep, runPointwise } from "./pointwise.ts";
 import {
   type MaxGatherStep,
@@ -37,7 +36,7 @@ import {
 } from "./winograd.ts";
 
 type AnyStep =
-  | (PointwiseStep | CombineStep | BorderStep | ConvStep | ConvWeightStep | NaiveConvStep | HostStep)
+  | (PointwiseStep | CombineStep | BorderStep | DenseStep | DenseWeightStep | HostStep)
   | (ReduceStep | ReduceEndStep | CumsumStep | MaxPoolStep | MaxUnpoolStep | MaxGatherStep)
   | (DepthwiseStep | DepthwiseWeightStep)
   | (WinogradPackStep | WinogradConvStep | WinogradConvWeightStep)
@@ -53,9 +52,8 @@ const runners: { readonly [K in AnyStep["op"]]: (step: Extract<AnyStep, { op: K 
   pointwise: runPointwise,
   combine: runCombine,
   border: runBorder,
-  conv: runConv,
-  convWeight: runConvWeight,
-  naiveConv: runNaiveConv,
+  dense: runDense,
+  denseWeight: runDenseWeight,
   host: runHost,
   depthwise: runDepthwise,
   depthwiseWeight: runDepthwiseWeight,

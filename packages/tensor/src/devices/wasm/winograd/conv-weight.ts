@@ -3,7 +3,7 @@
 //
 // Rounding as in conv.ts: largest error over rms 2.1e-6 to 8.5e-6, the direct kernel 2.6e-6 to 1.7e-5 (sums over 200 to
 // 12800 pixels, a quarter of them as tiles). Whole numbers give exact results.
-import { POSITIONS } from "../kernels/winograd-product.ts";
+import { PANEL, POSITIONS } from "../kernels/winograd-product.ts";
 import type { Kernels } from "../runtime.ts";
 import { type KernelSteps, transformInput } from "./conv.ts";
 import { countTiles, type MapSteps, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";
@@ -38,7 +38,7 @@ export function winogradConvWeight(kernels: Kernels, d: WinogradConvWeight, { th
   const groups = C / 4;
   const from = 4 * Math.floor((groups * thread) / threads);
   const to = 4 * Math.floor((groups * (thread + 1)) / threads);
-  const [inputs, outputs] = [sectionOf(to - from, 4), sectionOf(O, 8)];
+  const [inputs, outputs] = [sectionOf(to - from, 4), sectionOf(O, PANEL)];
   for (let c = from; c < to; c += inputs)
     for (let o = 0; o < O; o += outputs)
       section(
@@ -67,7 +67,7 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
   for (let tile = 0; tile < tiles; tile += block) {
     const end = Math.min(tiles, tile + block);
     transformInput(kernels, d, { first: tile, last: end, v, plane: vPlane, vTile: 16, vGroup: 16 * block });
-    transformCotangent(kernels, d, { first: tile, last: end, z, plane: zPlane, zPanel: 32 * block });
+    transformCotangent(kernels, d, { first: tile, last: end, z, plane: zPlane, zPanel: 4 * PANEL * block });
     kernels.winogradOuter({
       v,
       z,
@@ -75,18 +75,18 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
       fresh: tile === 0 ? 1 : 0,
       tiles: end - tile,
       groups: C / 4,
-      panels: O / 8,
+      panels: O / PANEL,
       vPlane,
       zPlane,
       mPlane,
       vGroup: 16 * block,
-      zPanel: 32 * block,
+      zPanel: 4 * PANEL * block,
     });
   }
   kernels.winogradUnpack({
     m: scratch,
     dw: dw.at,
-    panels: O / 8,
+    panels: O / PANEL,
     depth: C,
     plane: mPlane,
     wColumn: dw.o,
@@ -114,9 +114,9 @@ function transformCotangent(
         Math.floor(line / rows) * ct.image +
         (i - (cutRow ? 1 : 0)) * ct.row +
         (j - (cutColumn ? 1 : 0)) * ct.pixel,
-      z: to.z + 32 * (tile - to.first),
+      z: to.z + 4 * PANEL * (tile - to.first),
       tiles,
-      panels: O / 8,
+      panels: O / PANEL,
       ctRow: ct.row,
       ctPixel: ct.pixel,
       plane: to.plane,

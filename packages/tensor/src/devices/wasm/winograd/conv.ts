@@ -5,7 +5,7 @@
 // 0.9e-6 to 2.2e-6; the direct kernel 1.8e-6 to 6.7e-6 (rms of the error 1.4e-7 to 3.7e-7 against 1.6e-7 to 6.0e-7). The
 // transforms round, but a sum has a ninth of the additions in a row. Whole numbers give exact results: G halves twice, so all
 // values are multiples of 1/4.
-import { POSITIONS } from "../kernels/winograd-product.ts";
+import { FOUR, PANEL, POSITIONS } from "../kernels/winograd-product.ts";
 import type { Kernels } from "../runtime.ts";
 import { countTiles, type MapSteps, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";
 
@@ -22,6 +22,8 @@ export interface WinogradConv extends TileSizes {
   readonly u: number;
   /** Address of O floats, or 0. */
   readonly bias: number;
+  /** Writes silu(y) instead of y. */
+  readonly silu: boolean;
 }
 /** A kernel 3 x 3 of every pair of channels in memory, row-major or not. */
 export interface KernelSteps {
@@ -35,6 +37,7 @@ export interface KernelSteps {
   readonly tap: number;
 }
 
+const LAST_TAP = 8;
 /** Scratch for a block: fits the second-level cache with the weights of a position. */
 const BLOCK_BYTES = 192 * 1024;
 
@@ -59,13 +62,13 @@ export function winogradPack(
   const { w, u, turned } = d;
   const [columns, depth] = turned ? [d.C, d.O] : [d.O, d.C];
   const [wColumn, wDepth] = turned ? [w.c, w.o] : [w.o, w.c];
-  const panels = columns / 8;
+  const panels = columns / PANEL;
   const first = Math.floor((panels * thread) / threads);
   const count = Math.floor((panels * (thread + 1)) / threads) - first;
   if (count === 0) return;
   kernels.winogradPack({
-    w: w.at + 8 * first * wColumn + (turned ? 8 * w.tap : 0),
-    u: u + 32 * first * depth,
+    w: w.at + PANEL * first * wColumn + (turned ? LAST_TAP * w.tap : 0),
+    u: u + 4 * PANEL * first * depth,
     panels: count,
     depth,
     plane: planeBytes(columns, depth),
@@ -78,21 +81,21 @@ export function winogradPack(
 /** Runs this thread's tiles. Every result is computed alone, so it does not depend on the threads. */
 export function winogradConv(kernels: Kernels, d: WinogradConv, { thread, threads, scratch }: Part): void {
   const { tiles } = countTiles(d);
-  const fours = Math.ceil(tiles / 4);
-  const last = Math.min(tiles, 4 * Math.floor((fours * (thread + 1)) / threads));
+  const fours = Math.ceil(tiles / FOUR);
+  const last = Math.min(tiles, FOUR * Math.floor((fours * (thread + 1)) / threads));
   const block = tilesIn(BLOCK_BYTES, d.C + d.O);
   const [vPlane, mPlane] = [planeBytes(block, d.C), planeBytes(block, d.O)];
   const m = scratch + POSITIONS * vPlane;
-  for (let tile = 4 * Math.floor((fours * thread) / threads); tile < last; tile += block) {
+  for (let tile = FOUR * Math.floor((fours * thread) / threads); tile < last; tile += block) {
     const end = Math.min(last, tile + block);
     transformInput(kernels, d, { first: tile, last: end, v: scratch, plane: vPlane, vTile: 4 * d.C, vGroup: 16 });
     kernels.winogradProduct({
       v: scratch,
       u: d.u,
       m,
-      fours: Math.ceil((end - tile) / 4),
+      fours: Math.ceil((end - tile) / FOUR),
       depth: d.C,
-      panels: d.O / 8,
+      panels: d.O / PANEL,
       vPlane,
       uPlane: planeBytes(d.C, d.O),
       mPlane,
@@ -138,11 +141,12 @@ function transformOutput(
 ): void {
   const { y, Ho, Wo, O } = d;
   const { rows, columns } = countTiles(d);
+  const output = d.silu ? kernels.winogradOutputSilu : kernels.winogradOutput;
   for (let tile = from.first; tile < from.last; ) {
     const tiles = tilesInCall(tile, from.last, columns, Wo);
     const line = Math.floor(tile / columns);
     const [i, j] = [2 * (line % rows), 2 * (tile % columns)];
-    kernels.winogradOutput({
+    output({
       m: from.m + (tile - from.first) * 4 * O,
       y: y.at + Math.floor(line / rows) * y.image + i * y.row + j * y.pixel,
       bias: d.bias,

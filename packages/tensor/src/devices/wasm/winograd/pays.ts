@@ -1,6 +1,6 @@
 // Which convolutions Winograd's kernels take, and which of these they make faster than the direct ones.
 import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
-import { POSITIONS } from "../kernels/winograd-product.ts";
+import { PANEL, POSITIONS } from "../kernels/winograd-product.ts";
 import { countTiles, type TileSizes } from "./tiles.ts";
 
 type Pass = "forward" | "input" | "weight";
@@ -24,7 +24,7 @@ const sizesOf = ({ N, C, H, W, O, Ho, Wo }: ConvGeometry, pass: Pass): TileSizes
 export function winogradFits(g: ConvGeometry, pass: Pass): boolean {
   const { N, Ho, Wo, C, O } = sizesOf(g, pass);
   const plain = g.kh === 3 && g.kw === 3 && g.groups === 1 && [...g.stride, ...g.dilation].every((n) => n === 1);
-  return plain && N > 0 && C % 4 === 0 && O % 8 === 0 && Ho >= 2 && Wo >= 2;
+  return plain && N > 0 && C % 4 === 0 && O % PANEL === 0 && Ho >= 2 && Wo >= 2;
 }
 
 /**
