@@ -1,0 +1,83 @@
+// The wasm device on one and on two threads, for tests: results must agree to the last bit, and lie as close to float64 as the
+// reference's own float32 does.
+import { cast, compile, createWasm, type Tensor } from "@orepa/tensor";
+import { expect, inject } from "vitest";
+
+/** The devices on which float32 is tested. */
+export const wasmDevices = [
+  { name: "wasm, 1 thread", device: createWasm({ threads: 1 }) },
+  { name: "wasm, 2 threads", device: createWasm({ threads: 2, worker: new URL(inject("worker")) }) },
+] as const;
+
+export const toSingle = (t: Tensor): Tensor => (t.dtype === "float64" ? cast(t, "float32") : t);
+
+/** What a subject under test computes, by name; `prepare` makes one of its own, so that runs do not see each other's statistics. */
+export type Subject = (dtype: "float32" | "float64") => {
+  readonly inputs: readonly Tensor[];
+  readonly run: (...inputs: Tensor[]) => Readonly<Record<string, Tensor>>;
+  /** What the run has left in Variables. */
+  readonly after?: () => Promise<ReadonlyMap<string, Tensor>>;
+};
+
+/** Runs a subject compiled on wasm with one and with two threads; both must agree to the last bit. */
+export async function runOnWasm(subject: Subject): Promise<ReadonlyMap<string, Tensor>> {
+  const [serial, parallel] = await Promise.all(
+    wasmDevices.map(async ({ device }) => {
+      const { inputs, run, after } = subject("float32");
+      using program = compile(run, { device });
+      const results = new Map(Object.entries(await program(...inputs)));
+      for (const [key, value] of (await after?.()) ?? []) results.set(key, value);
+      return results;
+    }),
+  );
+  for (const [key, value] of serial!) expectSame(key, parallel!.get(key)!, value);
+  return serial!;
+}
+
+/**
+ * Runs a subject in float64 and in float32 on the reference, then in float32 on wasm, which may differ from float64 ten times as
+ * much as the reference's own rounding does: sums in another order have another rounding error of the same size.
+ */
+export async function expectParity(subject: Subject): Promise<void> {
+  const reference = async (dtype: "float32" | "float64") => {
+    const { inputs, run, after } = subject(dtype);
+    const results = new Map(Object.entries(run(...inputs)));
+    for (const [key, value] of (await after?.()) ?? []) results.set(key, value);
+    return results;
+  };
+  const [exact, rounded] = [await reference("float64"), await reference("float32")];
+  const found = await runOnWasm(subject);
+  expect([...found.keys()]).toEqual([...exact.keys()]);
+  for (const [key, value] of exact)
+    expectWithinRounding(key, found.get(key)!, { exact: value, rounded: rounded.get(key)! });
+}
+
+/** Units in the last place of the largest value that a result may be off even where the reference's rounding happens to vanish. */
+const SLACK = 16 * 2 ** -24;
+
+function expectWithinRounding(
+  what: string,
+  actual: Tensor,
+  { exact, rounded }: { readonly exact: Tensor; readonly rounded: Tensor },
+): void {
+  expect({ what, shape: actual.shape }).toEqual({ what, shape: exact.shape });
+  const [a, e, r] = [actual, exact, rounded].map((t) => t.toTypedArray()) as [Float32Array, Float64Array, Float32Array];
+  let [deviation, magnitude] = [0, 0];
+  for (const [i, value] of e.entries()) {
+    deviation = Math.max(deviation, Math.abs(value - r[i]!));
+    magnitude = Math.max(magnitude, Math.abs(value));
+  }
+  const tolerance = 10 * deviation + SLACK * magnitude;
+  for (const [i, value] of e.entries())
+    if (!(Math.abs(value - a[i]!) <= tolerance))
+      throw new Error(`${what}: element ${i}: expected ${value}, got ${a[i]}, tolerance ${tolerance}`);
+}
+
+/** @throws Error unless both hold the same bits. */
+export function expectSame(what: string, actual: Tensor, expected: Tensor): void {
+  const bytes = (t: Tensor) => {
+    const { buffer, byteOffset, byteLength } = t.toTypedArray();
+    return Buffer.from(buffer, byteOffset, byteLength);
+  };
+  if (Buffer.compare(bytes(actual), bytes(expected)) !== 0) throw new Error(`${what}: expected the same bits`);
+}
