@@ -7,7 +7,7 @@ import { type PrimitiveName, primitives } from "../primitives/table.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Program, uniform } from "./program.ts";
 
-export interface StoreOptions {
+interface StoreOptions {
   /** Whether an equation that is not pointwise can run inside the loop that makes its input. */
   reduces(e: Equation): boolean;
   hoisted(e: Equation): boolean;
