@@ -45,7 +45,7 @@ describe("arguments", () => {
   });
   test("predict asks for a source", () => expectRefusal(["predict", "model=x.safetensors"], "source"));
   test("layers that do not exist cannot be frozen", () =>
-    expectRefusal(["train", ...TINY, "fraction=0.024", "freeze=99"], "freeze", "0..5"));
+    expectRefusal(["train", ...TINY, "fraction=0.006", "freeze=99"], "freeze", "0..5"));
 });
 
 describe("data", () => {
@@ -136,12 +136,12 @@ describe("models and weights", () => {
     await expectRefusal(["val", "model=x.safetensors"], "x.safetensors", "expected");
     await place.write("x.safetensors", writeSafetensors(new Map([["a", zeros([1])]])));
     await expectRefusal(["val", "model=x.safetensors"], "written by orepa train");
-    await expectRefusal(["train", ...TINY, "fraction=0.024", "pretrained=x.safetensors"], "none of its");
+    await expectRefusal(["train", ...TINY, "fraction=0.006", "pretrained=x.safetensors"], "none of its");
     await expectRefusal(["train", "resume=x.safetensors"], "written by orepa train");
   });
 
   test("weights of the wrong shape: the first key that differs and both shapes", async () => {
-    expect((await command("train", ...TINY, "fraction=0.024")).code).toBe(0);
+    expect((await command("train", ...TINY, "fraction=0.006")).code).toBe(0);
     const file = path.join(place.cwd, "runs/detect/train/weights/best.safetensors");
     const { tensors, metadata } = readSafetensors(await readFile(file));
     tensors.set("model.0.conv.weight", zeros([8, 3, 5, 5]));
@@ -157,7 +157,7 @@ describe("models and weights", () => {
 });
 
 test("a loss that is no number stops the training, names the step and keeps the last good weights", async () => {
-  const words = ["train", ...TINY, "fraction=0.024", "epochs=9", "optimizer=SGD", "lr0=1e9"];
+  const words = ["train", ...TINY, "fraction=0.006", "epochs=9", "optimizer=SGD", "lr0=1e9"];
   const { code, errors } = await command(...words);
   expect(code).toBe(2);
   expect(errors).toHaveLength(1);

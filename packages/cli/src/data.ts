@@ -12,7 +12,7 @@ import { progressLine } from "./progress.ts";
 /** The value of data= that means the embedded digits; also what is taken without data=. */
 const DIGITS = "digits";
 /** Scenes of each split of the digits. */
-const DIGIT_SCENES = { train: 256, val: 64 } as const;
+const DIGIT_SCENES = { train: 1024, val: 128 } as const;
 /** Problems listed one by one; the rest is counted. */
 const LISTED_PROBLEMS = 50;
 
@@ -21,11 +21,11 @@ export const isDigits = (data: string | null): boolean => data === null || data 
 
 /**
  * What training on digits takes instead of the general defaults: small pictures, no mirrored or moved digits, and a rate and a step for every
- * batch that suit some 250 steps (optimizer=auto would take AdamW at a fifth of the rate, after a warm-up of 100).
+ * batch that suit some 1300 steps (optimizer=auto would take AdamW at a fifth of the rate, after a warm-up of 100).
  */
 export const DIGIT_DEFAULTS: Partial<Settings> = {
   imgsz: 64,
-  epochs: 16,
+  epochs: 20,
   fliplr: 0,
   mosaic: 0,
   translate: 0,

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => place.remove());
 
-const TINY = ["model=tiny.yaml", "imgsz=32", "batch=2", "fraction=0.024"];
+const TINY = ["model=tiny.yaml", "imgsz=32", "batch=2", "fraction=0.006"];
 const read = (name: string) => readFile(path.join(place.cwd, name), "utf8");
 const bytes = (name: string) => readFile(path.join(place.cwd, name));
 

@@ -41,7 +41,7 @@ test("a file is written whole or not at all", async () => {
 
 test("save_period keeps weights of epochs, and frozen layers are told", async () => {
   const io = captureIo({ cwd: place.cwd });
-  const words = ["model=tiny.yaml", "imgsz=32", "batch=2", "fraction=0.024", "epochs=2", "plots=false"];
+  const words = ["model=tiny.yaml", "imgsz=32", "batch=2", "fraction=0.006", "epochs=2", "plots=false"];
   expect(await run(["train", ...words, "save_period=2", "freeze=1", "val=false"], io)).toBe(0);
   expect(io.output()).toMatch(/^frozen: model\.0\..* and \d+ more$/m);
   const weights = path.join(place.cwd, "runs/detect/train/weights");

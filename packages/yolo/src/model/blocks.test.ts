@@ -1,8 +1,9 @@
-// Every block against the reference's outputs, gradients and running statistics, in float64.
+// Every block against the reference's outputs, gradients and running statistics: in float64, and in float32 on the wasm device.
 
-import { MaxPool2d, type Mode, namedParameters, namedVariables, Upsample, valueAndGrad } from "@orepa/autograd";
-import { add, mul, sum, type Tensor, tensor } from "@orepa/tensor";
+import { MaxPool2d, type Mode, namedParameters, readStateDict, toDtype, Upsample, valueAndGrad } from "@orepa/autograd";
+import { add, mul, reshape, sum, type Tensor } from "@orepa/tensor";
 import { describe, expect, test } from "vitest";
+import { runOnWasm, toSingle } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { Attention, PSABlock } from "./blocks/attention.ts";
 import { Bottleneck } from "./blocks/bottleneck.ts";
 import { C2PSA } from "./blocks/c2psa.ts";
@@ -74,44 +75,82 @@ test("every case of the reference has a subject", () => {
 
 describe.each(Object.keys(subjects))("%s", (name) => {
   const { inputs: shapes, float32_deviation: deviations } = cases[name]!;
-  const { module, forward } = subjects[name]!();
-  withFixtureWeights(module, `${name}/`);
   const inputs = shapes.map((_, i) => stored.get(`${name}.input.${i}`)!);
   /** The stored tensors `<name>.<what>` and `<name>.<what>.<...>`, in order. */
   const all = (what: string): string[] =>
     [...stored.keys()].filter((key) => key === `${name}.${what}` || key.startsWith(`${name}.${what}.`));
   const check = (key: string, actual: Tensor): void =>
     expectWithin(key, actual, stored.get(key)!, deviations[key.slice(name.length + 1)]!);
+  const make = (): Subject => {
+    const subject = subjects[name]!();
+    withFixtureWeights(subject.module, `${name}/`);
+    return subject;
+  };
+  const keys = { eval: all("eval.output"), train: all("train.output") };
 
-  test("eval outputs agree", () => {
-    const outputs = forward(inputs, "eval");
-    const keys = all("eval.output");
-    expect(keys.length).toBe(outputs.length);
-    keys.forEach((key, i) => {
-      check(key, outputs[i]!);
-    });
-  });
-
-  test("train outputs, gradients and running statistics agree", () => {
+  const evaluate = ({ forward }: Subject, x: readonly Tensor[]): Record<string, Tensor> => {
+    const outputs = forward(x, "eval");
+    expect(keys.eval.length).toBe(outputs.length);
+    return Object.fromEntries(keys.eval.map((key, i) => [key, outputs[i]!]));
+  };
+  /** Outputs, loss and the stored gradients, by the names they are stored under. */
+  const train = (
+    { module, forward }: Subject,
+    x: readonly Tensor[],
+    cast = (t: Tensor) => t,
+  ): Record<string, Tensor> => {
     const parameters = namedParameters(module);
-    const keys = all("train.output");
     let outputs: readonly Tensor[] = [];
     const { value, grads } = valueAndGrad(() => {
-      outputs = forward(inputs, "train");
-      return keys
-        .map((key, i) => sum(mul(outputs[i]!, stored.get(key.replace(".train.", ".r.train."))!)))
+      outputs = forward(x, "train");
+      return keys.train
+        .map((key, i) => sum(mul(outputs[i]!, cast(stored.get(key.replace(".train.", ".r.train."))!))))
         .reduce((a, b) => add(a, b));
-    }, [...inputs, ...parameters.values()]);
-    keys.forEach((key, i) => {
-      check(key, outputs[i]!);
-    });
-    check(`${name}.train.loss`, tensor([value.item()], { dtype: "float64" }));
-    inputs.forEach((input, i) => {
-      check(`${name}.grad.input.${i}`, grads.get(input)!);
-    });
+    }, [...x, ...parameters.values()]);
     const gradients = all("grad").filter((key) => !key.startsWith(`${name}.grad.input.`));
-    for (const key of gradients) check(key, grads.get(parameters.get(key.slice(`${name}.grad.`.length))!)!);
-    const variables = namedVariables(module);
-    for (const key of all("after")) check(key, variables.get(key.slice(`${name}.after.`.length))!.value);
+    return {
+      ...Object.fromEntries(keys.train.map((key, i) => [key, outputs[i]!])),
+      [`${name}.train.loss`]: reshape(value, [1]),
+      ...Object.fromEntries(x.map((input, i) => [`${name}.grad.input.${i}`, grads.get(input)!])),
+      ...Object.fromEntries(
+        gradients.map((key) => [key, grads.get(parameters.get(key.slice(`${name}.grad.`.length))!)!]),
+      ),
+    };
+  };
+  const statistics = async ({ module }: Subject): Promise<Map<string, Tensor>> => {
+    const state = await readStateDict(module);
+    return new Map(all("after").map((key) => [key, state.get(key.slice(`${name}.after.`.length))!]));
+  };
+  const checkAll = (values: Iterable<readonly [string, Tensor]>): void => {
+    for (const [key, value] of values) check(key, value);
+  };
+
+  test("eval outputs agree", () => checkAll(Object.entries(evaluate(make(), inputs))));
+
+  test("train outputs, gradients and running statistics agree", async () => {
+    const subject = make();
+    checkAll(Object.entries(train(subject, inputs)));
+    checkAll(await statistics(subject));
+  });
+
+  test("all of it agrees on wasm", async () => {
+    const single = (): Subject => {
+      const subject = make();
+      toDtype(subject.module, "float32");
+      return subject;
+    };
+    const x = inputs.map(toSingle);
+    checkAll(
+      await runOnWasm(() => {
+        const subject = single();
+        return { inputs: x, run: (...t) => evaluate(subject, t) };
+      }),
+    );
+    checkAll(
+      await runOnWasm(() => {
+        const subject = single();
+        return { inputs: x, run: (...t) => train(subject, t, toSingle), after: () => statistics(subject) };
+      }),
+    );
   });
 });

@@ -1,9 +1,7 @@
 // One memory with every kernel over it, and a bump allocator: what a launch needs.
 import { OpError } from "../../errors.ts";
 import { type Exports, instantiate } from "./assembler.ts";
-import { conv } from "./kernels/conv.ts";
 import { convTiles, convTilesNarrow, convTilesNarrowSilu, convTilesSilu } from "./kernels/conv-tiles.ts";
-import { convWeight } from "./kernels/conv-weight.ts";
 import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
 import { exp, sigmoid, silu } from "./kernels/exp.ts";
 import { matmulKernels } from "./kernels/matmul.ts";
@@ -18,7 +16,7 @@ import { winogradCotangent, winogradInput, winogradOutput, winogradOutputSilu } 
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
-  ...{ conv, convWeight, depthwise, depthwiseWeight, exp, sigmoid, silu },
+  ...{ depthwise, depthwiseWeight, exp, sigmoid, silu },
   ...{ walk, gatherTiles, gatherPanels },
   ...{ convTiles, convTilesSilu, convTilesNarrow, convTilesNarrowSilu, weightTiles },
   ...reduceKernels,

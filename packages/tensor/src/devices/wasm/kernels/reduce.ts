@@ -40,7 +40,10 @@ function takeIn<T extends Doubles>(
   difference: Local<TypeOf<T>>,
 ): void {
   const add = (i: number, term: Value<TypeOf<T>>) => f.set(sums[i]!, fold(type, ops[i]!, sums[i]!, term));
-  if (!shifted) return add(0, x);
+  if (!shifted) {
+    add(0, x);
+    return;
+  }
   f.set(difference, fold(type, "sub", x, shift!));
   add(0, difference);
   add(1, fold(type, "mul", difference, difference));

@@ -28,7 +28,7 @@ export function lowerConv(e: EquationOf<"conv2d">, b: Builder): void {
       b,
       x(source),
       at(weight),
-      { ...output, target: y(output.target), bias: output.bias && at(output.bias) },
+      { ...output, target: y(output.target), bias: output.bias && y(output.bias) },
       forwardWindow(g),
     ),
   );
@@ -102,7 +102,12 @@ function packWeights(b: Builder, weight: Place, bias: Place | undefined, [rows, 
     const count = Math.ceil(O / TILE_COLUMNS);
     const panels = b.scratch([count, 1 + U * V * C, TILE_COLUMNS]);
     const head = slicePlace(panels, 1, 0, 1);
-    if (bias) eachPanel(permutePlace(head, [0, 2, 1]), { ...bias, shape: [O, 1], strides: [1, 0] }, b.copy.bind(b));
+    if (bias)
+      eachPanel(
+        permutePlace(head, [0, 2, 1]),
+        { ...bias, shape: [O, 1], strides: [bias.strides[1]!, 0] },
+        b.copy.bind(b),
+      );
     else b.fill(head, 0);
     const inside: Place = {
       ...panels,

@@ -5,7 +5,7 @@ import type { Program } from "../../../passes/program.ts";
 import { primitives } from "../../../primitives/table.ts";
 import type { Tensor } from "../../../tensor.ts";
 
-export type Layout = "channelsLast" | "rowMajor";
+type Layout = "channelsLast" | "rowMajor";
 export interface Layouts {
   of(t: Tensor): Layout;
   /** The axis that lies innermost. */

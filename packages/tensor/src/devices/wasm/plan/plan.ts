@@ -4,6 +4,7 @@ import { fuse, type Item, isGroup } from "../../../passes/fuse.ts";
 import type { Hoisted } from "../../../passes/hoist.ts";
 import type { Program } from "../../../passes/program.ts";
 import { stillValues } from "../../../passes/still.ts";
+import { updateEarly } from "../../../passes/update-early.ts";
 import { showShape } from "../../../shape.ts";
 import type { Tensor, TensorSpec } from "../../../tensor.ts";
 import type { Variable } from "../../../variable.ts";
@@ -34,7 +35,7 @@ export interface Plan extends ThreadProgram {
   /** What each step comes from. */
   readonly origins: readonly Origin[];
 }
-export interface Origin {
+interface Origin {
   /** A primitive's name, or "group". */
   readonly name: string;
   /** Shapes, and what a group computes. */
@@ -49,7 +50,8 @@ export interface PlanMemory {
   openArena(bytes: number): number;
 }
 
-export function makePlan({ before, program: main }: Hoisted, memory: PlanMemory, shared: boolean): Plan {
+export function makePlan({ before, program: given }: Hoisted, memory: PlanMemory, shared: boolean): Plan {
+  const main = updateEarly(given);
   const raw: Program = { ...main, equations: [...before, ...main.equations] };
   const { program, memberOf } = placeMembers(raw, layouts(raw));
   const layout = layouts(program);

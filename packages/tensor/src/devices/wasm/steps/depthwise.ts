@@ -2,7 +2,7 @@
 import { type Machine, share } from "./machine.ts";
 
 /** Bytes of nine vectors of four channels: the weights, or the sums of their gradient. */
-export const VECTOR_BYTES = 9 * 16;
+const VECTOR_BYTES = 9 * 16;
 /** Source bytes whose rows stay in the cache while all channels pass over them. */
 const BLOCK_BYTES = 64 * 1024;
 
