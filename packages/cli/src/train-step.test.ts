@@ -2,9 +2,11 @@
 import { readFileSync } from "node:fs";
 import { buildModel, modelYaml } from "@orepa/yolo";
 import { describe, expect, it } from "vitest";
+import { wasmDevices } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import {
   compareGradients,
   compareValues,
+  expectSingleSteps,
   expectSteps,
   type RecordedCase,
   replayGradients,
@@ -38,4 +40,7 @@ describe("a training step of yolo11n-OREPA", () => {
     const average = compareValues(got.average, recorded.ema_stats);
     expect(average.worst, average.key).toBeLessThan(tolerance);
   });
+
+  it("has them on wasm, the same bits from one thread and two", () =>
+    expectSingleSteps(recorded, { createModel, fixture }, wasmDevices));
 });

@@ -8,6 +8,7 @@ import {
   namedVariables,
   ReLU,
   readSafetensors,
+  readStateDict,
   SiLU,
   stateDict,
   toDtype,
@@ -15,6 +16,7 @@ import {
 } from "@orepa/autograd";
 import { cast, mul, sum, type Tensor, tensor, zeros } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
+import { expectParity, type Subject } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import { expectClose } from "./close.cases.ts";
 import { deploy } from "./deploy.ts";
 import { toOffline } from "./offline.ts";
@@ -45,6 +47,36 @@ interface Config {
   readonly nonlinear: "relu" | null;
 }
 
+/** The block of a case. */
+const blockOf = (c: Config) =>
+  double(c.in_channels, c.out_channels, {
+    kernelSize: c.kernel_size,
+    stride: c.stride,
+    padding: c.padding,
+    dilation: c.dilation,
+    groups: c.groups,
+    ...(c.internal_channels_1x1_3x3 ? { internal: c.internal_channels_1x1_3x3 } : {}),
+    eps: 1e-5,
+    momentum: 0.1,
+    activation: c.nonlinear ? new ReLU() : false,
+  });
+
+/** Forward in both modes and as it is deployed, the kernel, and the gradients for input and parameters. */
+const everything = (block: Orepa, seed: Tensor, deployed = deploy(block)) => ({
+  evaluate: (x: Tensor) => ({ output: block.forward(x, "eval"), kernel: block.kernel() }),
+  deployed: (x: Tensor) => ({ output: deployed.forward(x, "eval") }),
+  train: (x: Tensor) => {
+    const parameters = namedParameters(block);
+    let output: Tensor | undefined;
+    const { value, grads } = valueAndGrad(() => {
+      output = block.forward(x, "train");
+      return sum(mul(output, cast(seed, output.dtype)));
+    }, [x, ...parameters.values()]);
+    const gradients = [...parameters].map(([key, parameter]) => [`grad.${key}`, grads.get(parameter)!] as const);
+    return { output: output!, loss: value, "grad.input": grads.get(x)!, ...Object.fromEntries(gradients) };
+  },
+});
+
 describe("an Orepa block gives the reference numbers", () => {
   const names = readdirSync(new URL("orepa/", folder)).filter((name) => name.startsWith("orepa_"));
   it("finds the twelve cases", () => expect(names).toHaveLength(12));
@@ -52,18 +84,7 @@ describe("an Orepa block gives the reference numbers", () => {
   it.each(names)("%s", (name) => {
     const { tensors, metadata } = read(`orepa/${name}`);
     const { config } = metadata;
-    const c = JSON.parse(config!) as Config;
-    const block = double(c.in_channels, c.out_channels, {
-      kernelSize: c.kernel_size,
-      stride: c.stride,
-      padding: c.padding,
-      dilation: c.dilation,
-      groups: c.groups,
-      ...(c.internal_channels_1x1_3x3 ? { internal: c.internal_channels_1x1_3x3 } : {}),
-      eps: 1e-5,
-      momentum: 0.1,
-      activation: c.nonlinear ? new ReLU() : false,
-    });
+    const block = blockOf(JSON.parse(config!) as Config);
     const get = (key: string) => tensors.get(key)!;
     const check = (what: string, actual: Tensor, key = what) => expectClose(what, actual, get(key), tolerance);
 
@@ -97,6 +118,34 @@ describe("an Orepa block gives the reference numbers", () => {
     const deployed = deploy(block);
     check("deploy_output", deployed.forward(input, "eval"));
     expect(deployed.deviation).toBeLessThan(1e-13);
+  });
+});
+
+describe("an Orepa block on wasm gives the reference numbers as closely as float32 does", () => {
+  const names = readdirSync(new URL("orepa/", folder)).filter((name) => name.startsWith("orepa_"));
+  it.each(names)("%s", async (name) => {
+    const { tensors, metadata } = read(`orepa/${name}`);
+    const { config } = metadata;
+    const make = (dtype: "float32" | "float64") => {
+      const block = blockOf(JSON.parse(config!) as Config);
+      const state = [...part(tensors, "param."), ...part(tensors, "buffer.")];
+      loadStateDict(block, new Map([...state, ["bn.num_batches_tracked", zeros([])]]));
+      return toDtype(block, dtype);
+    };
+    const subject =
+      (mode: "evaluate" | "deployed" | "train"): Subject =>
+      (dtype) => {
+        const block = make(dtype);
+        const run = everything(block, tensors.get("R")!)[mode];
+        return {
+          inputs: [cast(tensors.get("input")!, dtype)],
+          run: (...inputs) => run(inputs[0]!),
+          after: () => readStateDict(block),
+        };
+      };
+    await expectParity(subject("evaluate"));
+    await expectParity(subject("deployed"));
+    await expectParity(subject("train"));
   });
 });
 

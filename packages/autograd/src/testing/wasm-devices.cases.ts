@@ -4,7 +4,7 @@ import { cast, compile, createWasm, type Tensor } from "@orepa/tensor";
 import { expect, inject } from "vitest";
 
 /** The devices on which float32 is tested. */
-const wasmDevices = [
+export const wasmDevices = [
   { name: "wasm, 1 thread", device: createWasm({ threads: 1 }) },
   { name: "wasm, 2 threads", device: createWasm({ threads: 2, worker: new URL(inject("worker")) }) },
 ] as const;
@@ -74,7 +74,7 @@ function expectWithinRounding(
 }
 
 /** @throws Error unless both hold the same bits. */
-function expectSame(what: string, actual: Tensor, expected: Tensor): void {
+export function expectSame(what: string, actual: Tensor, expected: Tensor): void {
   const bytes = (t: Tensor) => {
     const { buffer, byteOffset, byteLength } = t.toTypedArray();
     return Buffer.from(buffer, byteOffset, byteLength);

@@ -21,6 +21,7 @@ import {
   zeros,
 } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
+import { runOnWasm } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { ciou, diou, iou } from "./boxes.ts";
 import { assign, assignedLoss, detectionLoss, readPredictions } from "./detection-loss.ts";
 
@@ -65,6 +66,21 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tol
       throw new Error(`element ${i}: expected ${expected[i]}, got ${actual[i]} (tolerance ${tolerance})`);
 }
 
+/** Value, items and gradients for the maps: a function of targets and maps. */
+const differentiated =
+  (options: Parameters<typeof detectionLoss>[2]) =>
+  (...inputs: Tensor[]): Record<string, Tensor> => {
+    const [targets, ...maps] = inputs as [Tensor, ...Tensor[]];
+    let items: Tensor | undefined;
+    const { value, grads } = valueAndGrad(() => {
+      const loss = detectionLoss(maps, targets, options);
+      items = loss.items;
+      return loss.total;
+    }, maps);
+    const gradients = maps.map((map, level) => [`grad.feat.${level}`, grads.get(map)!] as const);
+    return { value, loss_items: items!, ...Object.fromEntries(gradients) };
+  };
+
 describe.each(cases)("the detection loss on %s", (name) => {
   const { loss_items_float64: expectedItems, float32_deviation: deviation } = facts[name]!;
 
@@ -88,23 +104,26 @@ describe.each(cases)("the detection loss on %s", (name) => {
     });
   });
 
+  const allowed = (key: string): number => {
+    const [spread, size] = deviation[key]!;
+    return 10 * spread + 1e-6 * size;
+  };
+  const expectRounded = (found: (key: string) => Tensor): void => {
+    expectClose(found("loss_items").toTypedArray(), expectedItems, allowed("loss_items"));
+    for (const key of [0, 1, 2].map((level) => `grad.feat.${level}`))
+      expectClose(found(key).toTypedArray(), tensors.get(`${name}.${key}`)!.toTypedArray(), allowed(key));
+  };
+
   it("stays as close in float32 as the reference does", () => {
     const { maps, targets, options } = setUp(name, "float32");
-    let items: Tensor | undefined;
-    const { grads } = valueAndGrad(() => {
-      const loss = detectionLoss(maps, targets, options);
-      items = loss.items;
-      return loss.total;
-    }, maps);
-    const allowed = (key: string): number => {
-      const [spread, size] = deviation[key]!;
-      return 10 * spread + 1e-6 * size;
-    };
-    expectClose(items!.toTypedArray(), expectedItems, allowed("loss_items"));
-    maps.forEach((map, level) => {
-      const key = `grad.feat.${level}`;
-      expectClose(grads.get(map)!.toTypedArray(), tensors.get(`${name}.${key}`)!.toTypedArray(), allowed(key));
-    });
+    const found = differentiated(options)(targets, ...maps);
+    expectRounded((key) => found[key]!);
+  });
+
+  it("stays as close on wasm", async () => {
+    const { maps, targets, options } = setUp(name, "float32");
+    const found = await runOnWasm(() => ({ inputs: [targets, ...maps], run: differentiated(options) }));
+    expectRounded((key) => found.get(key)!);
   });
 });
 
@@ -131,16 +150,7 @@ describe("the detection loss", () => {
 
   it.each(["float32", "float64"] as const)("is the same in a compiled program, %s", async (dtype) => {
     const { maps, targets, options } = setUp("det_basic", dtype);
-    const step = (...inputs: Tensor[]): Record<string, Tensor> => {
-      const [t, ...m] = inputs as [Tensor, ...Tensor[]];
-      let items: Tensor | undefined;
-      const { value, grads } = valueAndGrad(() => {
-        const loss = detectionLoss(m, t, options);
-        items = loss.items;
-        return loss.total;
-      }, m);
-      return { value, items: items!, g0: grads.get(m[0]!)!, g1: grads.get(m[1]!)!, g2: grads.get(m[2]!)! };
-    };
+    const step = differentiated(options);
     const eager = step(targets, ...maps);
     const compiled = await compile(step)(targets, ...maps);
     // Passes may reorder a sum: 60,000 terms.

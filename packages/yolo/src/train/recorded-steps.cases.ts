@@ -1,4 +1,5 @@
-// Runs the training steps that fixtures/train-step.json recorded, for comparison: same weights, same batch, in float64.
+// Runs the training steps that fixtures/train-step.json recorded, for comparison: same weights, same batch, in float64 on the
+// reference device or in float32 on another.
 import {
   drawFixture,
   emaDecay,
@@ -9,8 +10,9 @@ import {
   readStateDict,
   toDtype,
 } from "@orepa/autograd";
-import { cast, fromData, type Tensor } from "@orepa/tensor";
+import { cast, type DeviceSpec, fromData, type Tensor } from "@orepa/tensor";
 import { expect } from "vitest";
+import { expectSame } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 import { createStep, type Step, type StepResult } from "./step.ts";
 
@@ -25,6 +27,9 @@ interface RecordedStep {
 /** What was recorded of one training. Statistics are [sum, sum of absolute values, L2 norm] of a gradient, [sum, L2 norm] of a value. */
 export interface RecordedCase {
   readonly steps: readonly RecordedStep[];
+  /** The same run in float32, and by how much its gradients' statistics are off. */
+  readonly steps_float32: readonly Omit<RecordedStep, "ema_decay">[];
+  readonly grad_stats_float32_worst_rel: number;
   readonly optimizer: "SGD" | "AdamW";
   readonly lr: number;
   readonly grad_stats: Readonly<Record<string, readonly [number, number, number]>>;
@@ -68,6 +73,8 @@ interface ReplayOptions {
   readonly createModel: () => DetectModel;
   /** The bytes of train-step.safetensors. */
   readonly fixture: Uint8Array;
+  /** Computes in float32 there; without it in float64 on the reference device. */
+  readonly device?: DeviceSpec;
   /** Number of steps. */
   readonly count: number;
 }
@@ -76,7 +83,7 @@ const settings = ({ lr }: Pick<RecordedCase, "lr">) => ({ lr: [lr, lr, lr], mome
 
 /** Replays the first steps of a case. */
 export async function replaySteps(recorded: RecordedCase, options: ReplayOptions): Promise<ReplayedCase> {
-  const { model, average, step } = setUp(recorded, options.createModel, false);
+  const { model, average, step } = setUp(recorded, options, false);
   const batch = readBatch(options.fixture);
   const steps: StepResult[] = [];
   for (let i = 0; i < options.count; i++) {
@@ -90,10 +97,10 @@ export async function replaySteps(recorded: RecordedCase, options: ReplayOptions
 /** The gradients of the first step of a case before clipping, by key. */
 export async function replayGradients(
   recorded: RecordedCase,
-  { createModel, fixture }: Omit<ReplayOptions, "count">,
+  options: Omit<ReplayOptions, "count">,
 ): Promise<ReadonlyMap<string, Tensor>> {
-  const { step } = setUp(recorded, createModel, true);
-  await step.run(readBatch(fixture), { ...settings(recorded), apply: false, emaDecay: 0 });
+  const { step } = setUp(recorded, options, true);
+  await step.run(readBatch(options.fixture), { ...settings(recorded), apply: false, emaDecay: 0 });
   const gradients = new Map<string, Tensor>();
   for (const [key, sum] of step.accumulated) gradients.set(key, await sum.read());
   step.dispose();
@@ -131,12 +138,23 @@ export function compareValues(
 const worstOf = (deviations: { worst: number; key: string }[]) =>
   deviations.reduce((a, b) => (b.worst > a.worst || Number.isNaN(b.worst) ? b : a));
 
-function setUp({ lr, optimizer: name }: RecordedCase, createModel: () => DetectModel, accumulates: boolean) {
-  const model = prepare(createModel());
-  const average = prepare(createModel());
+function setUp(
+  { lr, optimizer: name }: RecordedCase,
+  { createModel, device }: Omit<ReplayOptions, "count">,
+  accumulates: boolean,
+) {
+  const make = () => {
+    const model = prepare(createModel());
+    return device === undefined ? model : toDtype(model, "float32");
+  };
+  const [model, average] = [make(), make()];
   const optimizer = { name, lr, momentum, warmupBiasLr: lr, weightDecay };
   const gains = { box: 7.5, cls: 0.5, dfl: 1.5 };
-  return { model, average, step: createStep({ model, average, optimizer, gains, accumulates, device: "cpu" }) };
+  return {
+    model,
+    average,
+    step: createStep({ model, average, optimizer, gains, accumulates, device: device ?? "cpu" }),
+  };
 }
 
 /** The weights by the rule, the head's last biases as at the start of a training, in float64. */
@@ -186,17 +204,77 @@ function readBatch(fixture: Uint8Array): Parameters<Step["run"]>[0] {
   return { images: drawFixture("trainstep/img", shape, 0, 1), shape, targets, targetShape: [shape[0], places, 5] };
 }
 
-/** Checks the losses and gradient norms of steps against the recorded ones. */
-export function expectSteps(steps: readonly StepResult[], recorded: RecordedCase, tolerance: number): void {
+/** Checks the losses and gradient norms of steps against the recorded ones; `tolerance` is relative, of all steps or of each. */
+export function expectSteps(
+  steps: readonly StepResult[],
+  recorded: RecordedCase,
+  tolerance: number | readonly number[],
+): void {
   for (const [i, { items, total, norm }] of steps.entries()) {
     const expected = recorded.steps[i]!;
+    const most = typeof tolerance === "number" ? tolerance : tolerance[i]!;
     const pairs = [
       ...items.map((item, k) => [item, expected.loss_items[k]!] as const),
       [total, expected.loss_total],
       [norm!, expected.grad_norm_before_clip],
     ] as const;
     for (const [got, want] of pairs) {
-      expect(Math.abs(got - want) / want, `step ${i + 1}: ${got} for ${want}`).toBeLessThan(tolerance);
+      expect(Math.abs(got - want) / want, `step ${i + 1}: ${got} for ${want}`).toBeLessThan(most);
     }
   }
 }
+
+/** By how much float32 changes the recorded losses and norms of each step, relatively: the worst of them. */
+function roundingOf({ steps, steps_float32: rounded }: RecordedCase): readonly number[] {
+  return steps.map((step, i) => {
+    const [exact, single] = [step, rounded[i]!].map((s) => [
+      ...s.loss_items,
+      s.loss_total,
+      s.grad_norm_before_clip,
+    ]) as [number[], number[]];
+    return Math.max(...exact.map((value, k) => Math.abs(single[k]! - value) / value));
+  });
+}
+
+/** Units in the last place that are left to a step whose recorded rounding happens to vanish. */
+const slack = 16 * 2 ** -24;
+/** Sums in another order have rounding errors of the same size, of another sign; ten times is far off that. */
+const margin = 10;
+/** A sum of absolute values below this is rounding of float64. */
+const exactZero = 1e-10;
+/** Steps that rounding does not move to another assignment of targets (fixtures/README.md). */
+const stableSteps = 2;
+
+/**
+ * Replays gradients and the first steps of a case in float32 on devices that must agree to the last bit, and compares with the
+ * recorded float64 as closely as the recorded float32 run allows.
+ */
+export async function expectSingleSteps(
+  recorded: RecordedCase,
+  options: Omit<ReplayOptions, "count" | "device">,
+  devices: readonly { readonly device: DeviceSpec }[],
+): Promise<void> {
+  const rounding = roundingOf(recorded).map((most) => margin * most + slack);
+  const results: Map<string, Tensor>[] = [];
+  for (const { device } of devices) {
+    const gradients = await replayGradients(recorded, { ...options, device });
+    // What is zero in exact arithmetic is all rounding: it has no relative error, and only has to stay far below others.
+    const entries = Object.entries(recorded.grad_stats);
+    const isZero = ([, [, absolute]]: (typeof entries)[number]) => absolute < exactZero;
+    for (const [key] of entries.filter(isZero))
+      expect(statistics(gradients.get(key)!)[1], key).toBeLessThan(zeroGradient);
+    const others = Object.fromEntries(entries.filter((entry) => !isZero(entry)));
+    const { worst, key } = compareGradients(gradients, others);
+    expect(worst, key).toBeLessThan(margin * recorded.grad_stats_float32_worst_rel);
+    const { steps, final, average } = await replaySteps(recorded, { ...options, device, count: stableSteps });
+    expectSteps(steps, recorded, rounding);
+    results.push(
+      new Map([...prefixed("gradient", gradients), ...prefixed("final", final), ...prefixed("average", average)]),
+    );
+  }
+  const [first, ...others] = results;
+  for (const other of others) for (const [key, value] of first!) expectSame(key, other.get(key)!, value);
+}
+
+const prefixed = (prefix: string, values: ReadonlyMap<string, Tensor>) =>
+  [...values].map(([key, value]) => [`${prefix} ${key}`, value] as const);

@@ -1,11 +1,13 @@
 // Training steps of yolo11n against recorded ones: losses, gradients, clipping, both optimizers, the average of the weights.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { wasmDevices } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { buildModel } from "../model/parser.ts";
 import { yolo11 } from "../model/yaml/yolo11.ts";
 import {
   compareGradients,
   compareValues,
+  expectSingleSteps,
   expectSteps,
   type RecordedCase,
   replayGradients,
@@ -40,5 +42,9 @@ describe("a training step of yolo11n", () => {
       const average = compareValues(got.average, recorded.ema_stats);
       expect(average.worst, average.key).toBeLessThan(tolerance);
     },
+  );
+
+  it.each(["sgd", "adamw"] as const)("has them on wasm with %s, the same bits from one thread and two", (name) =>
+    expectSingleSteps(cases[name], { createModel, fixture }, wasmDevices),
   );
 });
