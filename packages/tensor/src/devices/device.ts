@@ -23,7 +23,7 @@ export interface PlannedMemory {
   readonly arena: number;
   /** Held as long as the program is loaded: constants, tables, hoisted values. Variables not counted. */
   readonly program: number;
-  /** Equations whose operands had to be copied because strides could not express them. */
+  /** Equations whose operands or results are copied in every run, packed weights included; all others read and write in place. */
   readonly copies: readonly string[];
 }
 export interface StepTiming {

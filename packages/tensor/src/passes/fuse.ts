@@ -2,6 +2,7 @@
 // Batch norm with SiLU becomes two loops forward and two backward by these rules alone. No device is known here: it says
 // how tensors lie, and gets loops over them.
 import type { Equation } from "../bind.ts";
+import { primitives } from "../primitives/table.ts";
 import { type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Program, uniform } from "./program.ts";
@@ -60,9 +61,6 @@ interface Slot {
   readonly views: Equation[];
 }
 const isDraft = (item: Slot["item"]): item is Draft => item !== undefined && "kind" in item;
-
-/** Movement that mostly costs nothing: it goes right behind what it looks at, so that groups there can read it. */
-const viewNames: ReadonlySet<string> = new Set(["expand", "reshape", "permute", "flip", "slice", "split"]);
 
 /**
  * The program as loops and single equations, in an order that can run, the hoisted ones first. Every stored value and
@@ -134,7 +132,8 @@ export function fuse(
       if (stored.has(e.outputs[0]!)) place(e, e.outputs[0]!);
     } else if (reduces(e)) place(e, e.inputs[0]!);
     else {
-      const view = viewNames.has(e.name);
+      // Movement that mostly costs nothing goes right behind what it looks at, so that groups there can read it.
+      const view = primitives[e.name].kind === "view";
       const at = view ? readyAt(e.inputs[0]!) : append(e);
       if (view) slots[at]!.views.push(e);
       for (const o of e.outputs) ready.set(o, at);

@@ -1,14 +1,17 @@
 // The wasm device: SIMD kernels over one memory, a pool of threads that walk the same plan, Variables that stay in memory
 // between runs.
+import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import type { Hoisted } from "../../passes/hoist.ts";
-import { showShape } from "../../shape.ts";
-import { type Concrete, contiguous, fromData, type Tensor, type TensorSpec } from "../../tensor.ts";
+import { hostCall } from "../../primitives/host-call.ts";
+import { sizeOf } from "../../shape.ts";
+import { type Concrete, concrete, contiguous, fromData, type Tensor } from "../../tensor.ts";
 import type { Holder, Variable } from "../../variable.ts";
 import type { Device, Executable } from "../device.ts";
 import { Heap } from "./heap.ts";
 import type { HostPlan, Transfer } from "./lower/host.ts";
 import { makeMemory } from "./memory.ts";
+import { storageBytes } from "./plan/place.ts";
 import { makePlan, type Plan, type PlanMemory } from "./plan/plan.ts";
 import { runStep } from "./steps/table.ts";
 import { Pool } from "./threads/pool.ts";
@@ -103,7 +106,7 @@ class WasmDevice implements Device, Holder {
       ...(timings && {
         timings: () => plan.steps.map(({ op }, i) => ({ step: op, ...plan.origins[i]!, ms: timings[i]! })),
       }),
-      memory: { arena: plan.arenaBytes, program: bytes, copies: [] },
+      memory: { arena: plan.arenaBytes, program: bytes, copies: plan.copies },
       run: async (inputs) => {
         await this.#pool.start();
         id ??= loaded();
@@ -138,7 +141,7 @@ class WasmDevice implements Device, Holder {
   #stateOf(v: Variable): { readonly address: number; version: number } {
     const known = this.#variables.get(v);
     if (known) return known;
-    const state = { address: this.#heap.allocate(bytesOf(v)), version: -1 };
+    const state = { address: this.#heap.allocate(storageBytes(sizeOf(v.shape))), version: -1 };
     this.#variables.set(v, state);
     this.#dropped.register(v, state.address);
     return state;
@@ -156,25 +159,19 @@ class WasmDevice implements Device, Holder {
     this.#floats.set(data, address / 4);
   }
   #read({ address, spec }: Transfer): Concrete {
-    const size = spec.shape.reduce((n, m) => n * m, 1);
+    const size = sizeOf(spec.shape);
     const floats = this.#floats.subarray(address / 4, address / 4 + size);
     const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
     const data = new arrays[spec.dtype as keyof typeof arrays](floats); // float64 was refused
     return fromData(data, spec.shape, spec.dtype);
   }
   #hostCall({ params, inputs, outputs }: HostPlan): void {
-    const results = params.fn(...inputs.map((transfer) => this.#read(transfer)));
-    for (const [i, transfer] of outputs.entries()) {
-      const result = results[i] as Concrete | undefined; // host functions return data
-      if (!result || showShape(result.shape) !== showShape(transfer.spec.shape))
-        throw new OpError("hostCall", `an output of ${showShape(transfer.spec.shape)}`, showShape(result?.shape ?? []));
-      this.#write(transfer, result);
-    }
+    const given = inputs.map((transfer) => this.#read(transfer));
+    const specs = outputs.map(({ spec }) => spec);
+    for (const [i, result] of hostCall.evaluate(given, params, specs, allocate).entries())
+      this.#write(outputs[i]!, concrete(result, "hostCall"));
   }
 }
-
-/** A vector load past the last element stays inside. */
-const bytesOf = ({ shape }: TensorSpec): number => 4 * shape.reduce((n, m) => n * m, 1) + 32;
 
 function requireFloat32({ before, program }: Hoisted): void {
   const tensors = [...before, ...program.equations].flatMap((e) => [...e.inputs, ...e.outputs]);

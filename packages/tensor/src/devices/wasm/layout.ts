@@ -2,14 +2,14 @@
 // panels of 8 columns.
 import type { Pair } from "../../primitives/conv/geometry.ts";
 import { padTo } from "../../primitives/matmul/panels.ts";
-import type { Steps } from "./conv/positions.ts";
 import { TILE_COLUMNS } from "./kernels/multiply-adds.ts";
+import type { MapSteps } from "./plan/place.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Channels come in whole vectors of four. */
 export const LANES = 4;
 
-/** A feature map in memory. Steps are in bytes; `at` is the corner of the border. */
+/** A feature map in memory. MapSteps are in bytes; `at` is the corner of the border. */
 export interface FeatureMap {
   readonly N: number;
   readonly C: number;
@@ -48,7 +48,7 @@ export const pixelIndex = (m: FeatureMap, n: number, i: number, j: number): numb
   (m.at + n * m.image + (i + m.border[0]) * m.row + (j + m.border[1]) * m.pixel) / 4;
 
 /** Where the pixels lie, as plain numbers. */
-export const mapSteps = (m: FeatureMap): Steps => ({
+export const mapSteps = (m: FeatureMap): MapSteps => ({
   ...{ at: 4 * pixelIndex(m, 0, 0, 0), pixel: m.pixel, row: m.row, image: m.image },
 });
 /** Some channels of a map, as a map. */

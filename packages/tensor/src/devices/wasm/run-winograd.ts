@@ -2,10 +2,11 @@
 import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
 import type { Launch } from "./launch.ts";
 import { type FeatureMap, featureMap, pixelIndex, readMap, writeMap } from "./layout.ts";
+import type { MapSteps } from "./plan/place.ts";
 import type { Runtime } from "./runtime.ts";
 import { type KernelSteps, winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
 import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
-import type { MapSteps, Part } from "./winograd/tiles.ts";
+import type { Part } from "./winograd/tiles.ts";
 
 export interface WinogradOptions {
   /** [O], added to every pixel. */

@@ -3,7 +3,6 @@ import { OpError } from "../../errors.ts";
 import { type Exports, instantiate } from "./assembler.ts";
 import { convTiles, convTilesNarrow, convTilesNarrowSilu, convTilesSilu } from "./kernels/conv-tiles.ts";
 import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
-import { exp, sigmoid, silu } from "./kernels/exp.ts";
 import { matmulKernels } from "./kernels/matmul.ts";
 import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
 import { poolKernels } from "./kernels/pool.ts";
@@ -16,7 +15,7 @@ import { winogradCotangent, winogradInput, winogradOutput, winogradOutputSilu } 
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
-  ...{ depthwise, depthwiseWeight, exp, sigmoid, silu },
+  ...{ depthwise, depthwiseWeight },
   ...{ walk, gatherTiles, gatherPanels },
   ...{ convTiles, convTilesSilu, convTilesNarrow, convTilesNarrowSilu, weightTiles },
   ...reduceKernels,

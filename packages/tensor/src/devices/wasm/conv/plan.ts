@@ -1,9 +1,8 @@
 // From windows along two axes to the plain numbers of a step: where windows start, and what lies in them.
-import type { Axis } from "../windows.ts";
-import type { Positions, Steps } from "./positions.ts";
 
-/** A feature map in memory: byte address of pixel (0, 0) of the first image, and byte steps. */
-export type MapSteps = Steps;
+import type { MapSteps } from "../plan/place.ts";
+import type { Axis } from "../windows.ts";
+import type { Positions } from "./positions.ts";
 
 /** The places of a window that slides over `source`, and its results in `target`. */
 export function positionsOf(
@@ -12,7 +11,7 @@ export function positionsOf(
   source: MapSteps,
   target: MapSteps,
 ): Positions {
-  const steps = (map: MapSteps, end: "from" | "to"): Steps => {
+  const steps = (map: MapSteps, end: "from" | "to"): MapSteps => {
     const [row, column] = [progression(rows, end), progression(columns, end)];
     return {
       at: map.at + row.first * map.row + column.first * map.pixel,

@@ -1,21 +1,15 @@
 // The windows and results of a convolution as plain numbers, and the part of them that one block takes.
 import { COLUMN_BYTES, TILE_ROWS } from "../kernels/multiply-adds.ts";
+import type { MapSteps } from "../plan/place.ts";
 import type { Kernels } from "../runtime.ts";
 
-/** Byte address of the first window or result, and byte steps to the next one along each axis. */
-export interface Steps {
-  readonly at: number;
-  readonly pixel: number;
-  readonly row: number;
-  readonly image: number;
-}
-/** `columns` x `rows` x `images` windows, numbered in this order, and what belongs to each: the result, or its cotangent. */
+/** `from` and `to` hold the first window and result, and the steps to the next along each axis.  `columns` x `rows` x `images` windows, numbered in this order, and what belongs to each: the result, or its cotangent. */
 export interface Positions {
   readonly images: number;
   readonly rows: number;
   readonly columns: number;
-  readonly from: Steps;
-  readonly to: Steps;
+  readonly from: MapSteps;
+  readonly to: MapSteps;
 }
 export const countOf = ({ images, rows, columns }: Positions): number => images * rows * columns;
 
@@ -29,7 +23,7 @@ export function writePlaces(
   const line = Math.floor(block.first / columns);
   const row = line % rows;
   const image = Math.floor(line / rows);
-  const start = (s: Steps) => s.at + image * s.image + row * s.row + column * s.pixel;
+  const start = (s: MapSteps) => s.at + image * s.image + row * s.row + column * s.pixel;
   kernels.walk({
     sources: block.sources,
     targets: block.targets,

@@ -1,7 +1,7 @@
-// exp, sigmoid and silu on four lanes. exp(x) = 2^n exp(t), n = round(x / ln 2), t = x - n ln 2 in [-0.35, 0.35]:
+// exp on four lanes: exp(x) = 2^n exp(t), n = round(x / ln 2), t = x - n ln 2 in [-0.35, 0.35]:
 // exp(t) by a polynomial of degree 5 with coefficients of the Cephes library (expf), 2^n by its bits.
-import { define, type FunctionBuilder, integers } from "../assembler.ts";
-import { f32x4, i32x4, type Local, load, op, type Value } from "../values.ts";
+import type { FunctionBuilder } from "../assembler.ts";
+import { f32x4, i32x4, type Local, op, type Value } from "../values.ts";
 
 /** Largest relative error of `exp` on [-87, 88]. Below -87.7 it is 0, above 88.4 Infinity; NaN stays NaN. */
 export const EXP_ERROR = 1e-7;
@@ -57,34 +57,3 @@ export function exponential(f: FunctionBuilder): (x: Vector) => Vector {
     return mul(add(add(mul(polynomial, square), t), one), power);
   };
 }
-
-/** y[i] = emit(x[i]) for `vectors` times four floats. */
-const unary = (prepare: (f: FunctionBuilder) => (x: Local<"v128">) => Vector) =>
-  define(integers("x", "y", "vectors"), (f, { x, y, vectors }) => {
-    const emit = prepare(f);
-    const value = f.local("v128");
-    f.countdown(vectors, () => {
-      f.set(value, load("v128.load", x));
-      f.store("v128.store", y, emit(value));
-      f.increase(x, 16);
-      f.increase(y, 16);
-    });
-  });
-
-/** exp(x) within `EXP_ERROR`. */
-export const exp = unary(exponential);
-
-const denominator = (f: FunctionBuilder) => {
-  const power = exponential(f);
-  return (x: Vector) => add(f32x4(1), power(op("f32x4.neg", x)));
-};
-/** 1 / (1 + exp(-x)). */
-export const sigmoid = unary((f) => {
-  const below = denominator(f);
-  return (x) => op("f32x4.div", f32x4(1), below(x));
-});
-/** x / (1 + exp(-x)). */
-export const silu = unary((f) => {
-  const below = denominator(f);
-  return (x) => op("f32x4.div", x, below(x));
-});

@@ -1,11 +1,10 @@
 // The three convolutions: Winograd's or depthwise kernels where they fit, else sums over windows by tiles, group by group.
 import type { EquationOf } from "../../../bind.ts";
 import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
-import type { MapSteps } from "../conv/plan.ts";
 import { positionsOf, windowOffsets } from "../conv/plan.ts";
 import { TILE_COLUMNS, TILE_ROWS } from "../kernels/multiply-adds.ts";
 import { geometryOf, inputBorder, outputBorder } from "../plan/borders.ts";
-import { addressOf, type Place, permutePlace, reshapePlace, slicePlace } from "../plan/place.ts";
+import { addressOf, mapSteps, type Place, permutePlace, reshapePlace, slicePlace } from "../plan/place.ts";
 import { type Axis, forwardWindow, phaseWindows } from "../windows.ts";
 import type { Builder } from "./builder.ts";
 import { depthwiseFits, lowerDepthwise, lowerDepthwiseWeight } from "./depthwise.ts";
@@ -66,10 +65,6 @@ function eachGroup(g: ConvGeometry, lower: (x: Cut, y: Cut, weight: Cut) => void
 }
 type Cut = (p: Place) => Place;
 
-const stepsOf = (p: Place): MapSteps => {
-  const [image, , row, pixel] = p.strides as [number, number, number, number];
-  return { at: addressOf(p), image: 4 * image, row: 4 * row, pixel: 4 * pixel };
-};
 /** The table of a window's floats in a map. */
 function offsetsOf(b: Builder, window: Window, { shape, strides }: Place): { offsets: number; depth: number } {
   const [rows, columns] = window;
@@ -87,7 +82,7 @@ function windowSum(b: Builder, source: Place, weight: Place, { target, bias, sil
   b.step({ reads: [source.storage, panels.storage], writes: [target.storage] }, () => ({
     op: "dense",
     conv: {
-      positions: positionsOf(source.shape[0]!, window, stepsOf(source), stepsOf(target)),
+      positions: positionsOf(source.shape[0]!, window, mapSteps(source), mapSteps(target)),
       ...{ offsets, depth, weights: addressOf(panels), channels: target.shape[1]!, silu },
     },
   }));
@@ -168,7 +163,7 @@ function weightSum(b: Builder, source: Place, cotangent: Place, dw: Place, windo
   b.step({ reads: [source.storage, cotangent.storage], writes: [panels.storage] }, () => ({
     op: "denseWeight",
     conv: {
-      positions: positionsOf(source.shape[0]!, window, stepsOf(source), stepsOf(cotangent)),
+      positions: positionsOf(source.shape[0]!, window, mapSteps(source), mapSteps(cotangent)),
       ...{ offsets, depth, channels: O, panels: addressOf(panels) },
     },
   }));

@@ -1,8 +1,8 @@
 // Depthwise convolutions 3 x 3 of whole vectors of channels; the input gradient of stride 1 is one with turned taps.
 import type { EquationOf } from "../../../bind.ts";
-import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
+import type { ConvGeometry, Pair } from "../../../primitives/conv/geometry.ts";
 import { inputBorder, outputBorder } from "../plan/borders.ts";
-import { addressOf, flipPlace, type Place } from "../plan/place.ts";
+import { addressOf, flipPlace, mapSteps, type Place } from "../plan/place.ts";
 import type { Builder } from "./builder.ts";
 
 const isDepthwise = (g: ConvGeometry): boolean =>
@@ -11,15 +11,11 @@ const isDepthwise = (g: ConvGeometry): boolean =>
 export const depthwiseFits = (e: EquationOf<"conv2d" | "convInput" | "convWeight">, g: ConvGeometry): boolean =>
   isDepthwise(g) && (e.name !== "convInput" || (g.stride[0] === 1 && g.stride[1] === 1));
 
-const stepsOf = (p: Place) => {
-  const [image, , row, pixel] = p.strides as [number, number, number, number];
-  return { at: addressOf(p), image: 4 * image, row: 4 * row, pixel: 4 * pixel };
-};
 /** The walk of windows over a map, from `before` rows and columns ahead of the first pixel. */
-function windows(p: Place, g: ConvGeometry, stride: readonly number[], before: readonly number[]) {
-  const { at, image, row, pixel } = stepsOf(p);
+function windows(p: Place, g: ConvGeometry, stride: Pair, before: Pair) {
+  const { at, image, row, pixel } = mapSteps(p, before);
   return {
-    x: { at: at - before[0]! * row - before[1]! * pixel, image, row: stride[0]! * row, pixel: stride[1]! * pixel },
+    x: { at, image, row: stride[0] * row, pixel: stride[1] * pixel },
     right: g.dilation[1] * pixel,
     down: g.dilation[0] * row,
   };
@@ -46,12 +42,13 @@ export function lowerDepthwise(e: EquationOf<"conv2d" | "convInput">, g: ConvGeo
     return packed;
   });
   const target = b.result(e.outputs[0]!);
-  const before = turned ? g.padding.map((p, axis) => 2 * g.dilation[axis]! - p) : g.padding;
+  const [top, left] = g.padding;
+  const before: Pair = turned ? [2 * g.dilation[0] - top, 2 * g.dilation[1] - left] : g.padding;
   b.step({ reads: [source.storage, w.storage], writes: [target.storage] }, () => ({
     op: "depthwise",
     ...windows(source, g, g.stride, before),
     w: addressOf(w),
-    y: stepsOf(target),
+    y: mapSteps(target),
     images: g.N,
     rows: turned ? g.H : g.Ho,
     columns: turned ? g.W : g.Wo,
@@ -66,7 +63,7 @@ export function lowerDepthwiseWeight(e: EquationOf<"convWeight">, g: ConvGeometr
   b.step({ reads: [source.storage, ct.storage], writes: [dw.storage] }, () => ({
     op: "depthwiseWeight",
     ...windows(source, g, g.stride, g.padding),
-    ct: stepsOf(ct),
+    ct: mapSteps(ct),
     dw: addressOf(dw),
     images: g.N,
     rows: g.Ho,

@@ -20,6 +20,7 @@ import {
   rowMajorPlace,
   type Storage,
   slicePlace,
+  storageBytes,
 } from "../plan/place.ts";
 import type { FusedKernels } from "../pointwise/library.ts";
 import type { Step } from "../steps/table.ts";
@@ -42,10 +43,6 @@ export interface Constant {
   readonly address: number;
   readonly values: Float32Array | Int32Array;
 }
-
-/** Storages start on a cache line; a vector load past the last element stays inside. */
-const LINE = 64;
-const roundUp = (bytes: number): number => Math.ceil((bytes + 32) / LINE) * LINE;
 
 export class Planner implements Builder {
   readonly drafts: Draft[] = [];
@@ -138,7 +135,7 @@ export class Planner implements Builder {
   }
   newMap(shape: Shape, border: Pair = [0, 0]): Place {
     const channels = shape[1]!;
-    const storage = this.#storage(4 * mapFloats(shape, channels, border));
+    const storage = this.#storage(mapFloats(shape, channels, border));
     const place = mapPlace(storage, shape, channels, border);
     if (border[0] || border[1])
       this.step({ reads: [], writes: [storage] }, () => ({
@@ -177,15 +174,15 @@ export class Planner implements Builder {
     return packed;
   }
   scratch(shape: Shape): Place {
-    return rowMajorPlace(this.#storage(4 * sizeOf(shape)), shape);
+    return rowMajorPlace(this.#storage(sizeOf(shape)), shape);
   }
   /** A place with an address of its own for as long as the program lives. */
-  kept(shape: Shape, address = this.#persistent.allocate(roundUp(4 * sizeOf(shape)))): Place {
-    return rowMajorPlace({ bytes: roundUp(4 * sizeOf(shape)), address, first: -1, last: -1, persistent: true }, shape);
+  kept(shape: Shape, address = this.#persistent.allocate(storageBytes(sizeOf(shape)))): Place {
+    return rowMajorPlace({ bytes: storageBytes(sizeOf(shape)), address, first: -1, last: -1, persistent: true }, shape);
   }
-  #storage(bytes: number): Storage {
-    if (this.#hoisting) return this.kept([bytes / 4]).storage;
-    const storage = { bytes: roundUp(bytes), address: 0, first: -1, last: -1, persistent: false };
+  #storage(floats: number): Storage {
+    if (this.#hoisting) return this.kept([floats]).storage;
+    const storage = { bytes: storageBytes(floats), address: 0, first: -1, last: -1, persistent: false };
     this.storages.push(storage);
     return storage;
   }

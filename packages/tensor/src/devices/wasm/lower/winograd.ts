@@ -1,23 +1,12 @@
 // Convolutions 3 x 3 of stride 1 by Winograd's algorithm, where operands lie as its kernels read and write them.
 import type { EquationOf } from "../../../bind.ts";
-import type { ConvGeometry, Pair } from "../../../primitives/conv/geometry.ts";
-import { addressOf, type Place } from "../plan/place.ts";
+import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
+import { addressOf, mapSteps, type Place } from "../plan/place.ts";
 import { winogradWeightBytes } from "../winograd/conv.ts";
 import { winogradPays } from "../winograd/pays.ts";
-import type { MapSteps } from "../winograd/tiles.ts";
 import type { Builder } from "./builder.ts";
 import { outputOf } from "./output.ts";
 
-/** Bytes of the map's strides, from the pixel `before` rows and columns ahead of the first. */
-function mapSteps(p: Place, before: Pair = [0, 0]): MapSteps {
-  const [image, , row, pixel] = p.strides as [number, number, number, number];
-  return {
-    at: addressOf(p) - 4 * (before[0] * row + before[1] * pixel),
-    image: 4 * image,
-    row: 4 * row,
-    pixel: 4 * pixel,
-  };
-}
 /** Channels next to each other. */
 const isMap = (p: Place): boolean => p.strides[1] === 1;
 /** Nine taps evenly apart. */

@@ -3,17 +3,17 @@
 import type { Equation } from "../../../bind.ts";
 import { type Group, type Item, isGroup } from "../../../passes/fuse.ts";
 import type { Program } from "../../../passes/program.ts";
+import { primitives } from "../../../primitives/table.ts";
 import type { Tensor } from "../../../tensor.ts";
 import type { Variable } from "../../../variable.ts";
 import type { Layouts } from "./layout.ts";
 import type { Membership } from "./members.ts";
 
-const views = new Set(["expand", "reshape", "permute", "flip", "slice", "detach", "split"]);
-
 /** The value that a view looks at, through any number of views. */
 export function basesOf(equations: readonly Equation[]): (t: Tensor) => Tensor {
   const seen = new Map<Tensor, Tensor>();
-  for (const e of equations) if (views.has(e.name)) for (const o of e.outputs) seen.set(o, e.inputs[0]!);
+  for (const e of equations)
+    if (primitives[e.name].kind === "view") for (const o of e.outputs) seen.set(o, e.inputs[0]!);
   const base = (t: Tensor): Tensor => {
     const next = seen.get(t);
     return next ? base(next) : t;

@@ -12,10 +12,7 @@ export interface Layouts {
   innermost(t: Tensor): number;
 }
 
-const mapped = new Set([
-  ...["conv2d", "convInput", "maxPool", "maxUnpool", "maxGather", "upsample", "sumPool"],
-  ...["concat", "split"],
-]);
+/** Primitives whose kernels want maps to lie channels last. */
 const seeds = new Set([
   "conv2d",
   "convInput",
@@ -32,7 +29,7 @@ const canBeMap = ({ shape }: Tensor): boolean => shape.length === 3 || shape.len
 const isVector = ({ shape }: Tensor): boolean =>
   shape.filter((n) => n !== 1).length <= 1 && !shape.slice(2).some((n) => n !== 1);
 
-/** The maps among an equation's operands and results. */
+/** The maps among such an equation's operands and results. */
 function mapsOf({ name, inputs, outputs }: Equation): readonly Tensor[] {
   switch (name) {
     case "conv2d":
@@ -41,7 +38,7 @@ function mapsOf({ name, inputs, outputs }: Equation): readonly Tensor[] {
     case "convWeight":
       return inputs;
     default:
-      return mapped.has(name) ? [...inputs, ...outputs] : [];
+      return [...inputs, ...outputs];
   }
 }
 

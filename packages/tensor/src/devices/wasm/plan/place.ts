@@ -29,6 +29,10 @@ export interface Place {
 }
 
 const NO_BORDER: Pair = [0, 0];
+/** Storages start on a cache line. */
+const LINE = 64;
+/** Bytes that a kernel may read past the last element. */
+const PAST_END = 32;
 
 /** Byte address of element [0, ..., 0]. */
 export const addressOf = ({ storage, offset }: Place): number => storage.address + 4 * offset;
@@ -51,6 +55,23 @@ export const isRowMajor = ({ shape, strides }: Place): boolean => {
 /** Floats of a map [N, C, H, W] that lies NHWC with a border and `channels` floats from pixel to pixel. */
 export const mapFloats = ([N, , H, W]: Shape, channels: number, [top, left]: Pair): number =>
   N! * (H! + 2 * top) * (W! + 2 * left) * channels;
+
+/** A map as kernels see it: byte address of pixel (0, 0) of the first image, and byte steps. */
+export interface MapSteps {
+  readonly at: number;
+  readonly image: number;
+  readonly row: number;
+  readonly pixel: number;
+}
+/** The steps of a map [N, C, H, W], from the pixel `before` rows and columns ahead of the first. */
+export function mapSteps(p: Place, before: Pair = NO_BORDER): MapSteps {
+  const [image, , row, pixel] = p.strides as [number, number, number, number];
+  const at = addressOf(p) - 4 * (before[0] * row + before[1] * pixel);
+  return { at, image: 4 * image, row: 4 * row, pixel: 4 * pixel };
+}
+
+/** Bytes of a storage of so many floats: a vector load past the last one stays inside. */
+export const storageBytes = (floats: number): number => Math.ceil((4 * floats + PAST_END) / LINE) * LINE;
 
 /** A storage as a map [N, C, H, W]: pixels apart by `channels` floats, zeros around. */
 export function mapPlace(storage: Storage, shape: Shape, channels: number, border: Pair): Place {

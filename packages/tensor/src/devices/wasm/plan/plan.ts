@@ -1,6 +1,6 @@
 // From a program to a plan: passes that decide order, loops and places, then the lowering of every item, then addresses.
 import type { Equation } from "../../../bind.ts";
-import { fuse, type Item, isGroup } from "../../../passes/fuse.ts";
+import { fuse, type Group, type Item, isGroup } from "../../../passes/fuse.ts";
 import type { Hoisted } from "../../../passes/hoist.ts";
 import type { Program } from "../../../passes/program.ts";
 import { stillValues } from "../../../passes/still.ts";
@@ -34,6 +34,8 @@ export interface Plan extends ThreadProgram {
   readonly arenaBytes: number;
   /** What each step comes from. */
   readonly origins: readonly Origin[];
+  /** Equations of each run whose operands or results are copied on the way, packed weights included. */
+  readonly copies: readonly string[];
 }
 interface Origin {
   /** A primitive's name, or "group". */
@@ -106,7 +108,12 @@ export function makePlan({ before, program: given }: Hoisted, memory: PlanMemory
     address: addressOf(place),
     spec: { shape: spec.shape, dtype: spec.dtype },
   });
+  const copied = planner.drafts.flatMap((_, i) => {
+    const { name, about } = origins[i]!;
+    return steps[planner.prologue.length + i]!.op === "pointwise" && name !== "group" ? [`${name} ${about}`] : [];
+  });
   return {
+    copies: [...new Set(copied)],
     steps,
     barrierBefore: barriersBefore(drafts.map((draft, i) => accessOf(draft, steps[i]!.serial ?? false))),
     kernels: kernels.assemble({ shared }),
@@ -131,11 +138,8 @@ function originOf(item: Item): Origin {
   return { name: "group", about };
 }
 
-const innermostOf = (item: Item, layout: Layouts): number => {
-  if (!isGroup(item)) throw new Error("not a group");
-  const t = item.stores[0] ?? item.reductions[0]!.inputs[0]!;
-  return layout.innermost(t);
-};
+const innermostOf = ({ stores, reductions }: Group, layout: Layouts): number =>
+  layout.innermost(stores[0] ?? reductions[0]!.inputs[0]!);
 
 /** Row-major, and out of the way of assignments. */
 function outputPlace(planner: Planner, t: Tensor, written: ReadonlySet<Storage>): Place {
@@ -168,7 +172,6 @@ function assignLate(
 
 function placeArena({ storages }: Planner, memory: PlanMemory): number {
   const used = storages.filter(({ first }) => first >= 0);
-  for (const storage of used) if (storage.first === 0) storage.first = 0;
   const bytes = planArena(used, 0);
   const base = memory.openArena(bytes);
   for (const storage of used) storage.address += base;

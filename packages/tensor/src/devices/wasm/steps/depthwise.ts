@@ -1,4 +1,5 @@
 // Depthwise convolutions 3 x 3 over maps that lie channels last, four channels at a time.
+import type { MapSteps } from "../plan/place.ts";
 import { type Machine, share } from "./machine.ts";
 
 /** Bytes of nine vectors of four channels: the weights, or the sums of their gradient. */
@@ -6,16 +7,9 @@ const VECTOR_BYTES = 9 * 16;
 /** Source bytes whose rows stay in the cache while all channels pass over them. */
 const BLOCK_BYTES = 64 * 1024;
 
-interface Map {
-  /** Byte address of the first window's first element, or of the first pixel. */
-  readonly at: number;
-  readonly image: number;
-  readonly row: number;
-  readonly pixel: number;
-}
 interface Depthwise {
-  /** Steps from window to window. */
-  readonly x: Map;
+  /** The first window, and steps from window to window. */
+  readonly x: MapSteps;
   /** Bytes of x from tap to tap. */
   readonly right: number;
   readonly down: number;
@@ -29,11 +23,11 @@ export interface DepthwiseStep extends Depthwise {
   readonly op: "depthwise";
   /** Weights [vectors][9][4]. */
   readonly w: number;
-  readonly y: Map;
+  readonly y: MapSteps;
 }
 export interface DepthwiseWeightStep extends Depthwise {
   readonly op: "depthwiseWeight";
-  readonly ct: Map;
+  readonly ct: MapSteps;
   /** Sums [vectors][9][4]. */
   readonly dw: number;
 }

@@ -4,9 +4,10 @@
 // Rounding as in conv.ts: largest error over rms 2.1e-6 to 8.5e-6, the direct kernel 2.6e-6 to 1.7e-5 (sums over 200 to
 // 12800 pixels, a quarter of them as tiles). Whole numbers give exact results.
 import { PANEL, POSITIONS } from "../kernels/winograd-product.ts";
+import type { MapSteps } from "../plan/place.ts";
 import type { Kernels } from "../runtime.ts";
 import { type KernelSteps, transformInput } from "./conv.ts";
-import { countTiles, type MapSteps, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";
+import { countTiles, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";
 
 /**
  * dw[o][c][u, v] = the sum over n, i, j of x[n][i + u][j + v][c] ct[n][i][j][o]. Ho, Wo >= 2, C a multiple of 4, O of 8. Of x

@@ -6,8 +6,9 @@
 // transforms round, but a sum has a ninth of the additions in a row. Whole numbers give exact results: G halves twice, so all
 // values are multiples of 1/4.
 import { FOUR, PANEL, POSITIONS } from "../kernels/winograd-product.ts";
+import type { MapSteps } from "../plan/place.ts";
 import type { Kernels } from "../runtime.ts";
-import { countTiles, type MapSteps, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";
+import { countTiles, type Part, planeBytes, type TileSizes, tilesIn, tilesInCall } from "./tiles.ts";
 
 /**
  * y[n][i][j] = bias + the sum over taps u, v of x[n][i + u][j + v] times the weights. Ho, Wo >= 2, C a multiple of 4, O of

@@ -1,13 +1,6 @@
 // What Winograd's convolutions share: how operands are described, how tiles are counted, and the scratch of a block.
 import { POSITIONS } from "../kernels/winograd-product.ts";
 
-/** Byte steps of a map NHWC; what `at` is the address of is said where it is used. */
-export interface MapSteps {
-  readonly at: number;
-  readonly image: number;
-  readonly row: number;
-  readonly pixel: number;
-}
 /** Images and results per image of a convolution 3 x 3, and the channels on both sides. */
 export interface TileSizes {
   readonly N: number;
