@@ -68,8 +68,9 @@ export class DetectModel {
     let last = images;
     const inputs = (layer: LayerInfo): Tensor[] =>
       inputsOf(layer).map((input) => (input === layer.index - 1 ? last : saved.get(input)!));
+    // The modules are those of the list as it is now: one may have been exchanged for another of the same function.
     this.#body.forEach((forward, index) => {
-      last = forward(inputs(this.layers[index]!), mode);
+      last = forward(inputs(this.layers[index]!), mode, this.model[index]!);
       if (this.save.includes(index)) saved.set(index, last);
       onLayer?.(index, last);
     });

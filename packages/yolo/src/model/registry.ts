@@ -30,7 +30,8 @@ export interface BlockContext {
 export interface BuiltBlock {
   readonly kind: "block";
   readonly module: object;
-  readonly forward: (inputs: readonly Tensor[], mode: Mode) => Tensor;
+  /** Runs `module`, or what has taken its place in the model. */
+  readonly forward: (inputs: readonly Tensor[], mode: Mode, module: object) => Tensor;
   readonly outChannels: number;
   /** Pixels per cell of the output. */
   readonly stride: number;
@@ -62,7 +63,8 @@ export function singleInput(
   return {
     kind: "block",
     module,
-    forward: ([x], mode) => module.forward(x!, mode),
+    // What takes the place of a module has its signature.
+    forward: ([x], mode, current) => (current as Module).forward(x!, mode),
     outChannels,
     stride: context.inStrides[0]! * stride,
     args,
