@@ -56,7 +56,9 @@ function fromRow(name: Named): Subject {
     fused: false,
     scaleChannels: (channels) => channels,
   }) as BuiltBlock;
-  return { module: built.module, inputs: inChannels.map((c) => noise(2, c, ...size)), forward: built.forward };
+  const { module } = built;
+  const forward: Subject["forward"] = (inputs, mode) => built.forward(inputs, mode, module);
+  return { module, inputs: inChannels.map((c) => noise(2, c, ...size)), forward };
 }
 
 const single = (module: { forward(x: Tensor, mode: Mode): Tensor }, ...shape: number[]): Subject => ({
