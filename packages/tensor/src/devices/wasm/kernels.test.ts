@@ -5,7 +5,7 @@ import { type ConvGeometry, convGeometry, convOutputShape } from "../../primitiv
 import { conv2d, convInput, convWeight } from "../../primitives/conv/naive.ts";
 import { type MatmulGeometry, matmul } from "../../primitives/matmul/naive.ts";
 import { isProblem } from "../../primitives/problem.ts";
-import { EXP_ERROR } from "./kernels/exp.ts";
+import { sigmoidError } from "./kernels/exp.ts";
 import { type Launch, runOnce } from "./launch.ts";
 import { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
 import { runMatmul } from "./run-matmul.ts";
@@ -181,10 +181,9 @@ describe("the convolution tile", () => {
     conv2d(x, w, sums, g);
     runtime.reset();
     runOnce(runConv(runtime, g, { bias, silu: true }), x, w, got);
-    // exp within EXP_ERROR, and the roundings of a sum and a quotient on both sides.
     const wrong = sums.findIndex((z, k) => {
       const y = z / (1 + Math.exp(-z));
-      return Math.abs(got[k]! - y) > (EXP_ERROR + 4 * 2 ** -24) * Math.abs(y);
+      return Math.abs(got[k]! - y) > sigmoidError(z) * Math.abs(y);
     });
     expect(wrong).toBe(-1);
   });

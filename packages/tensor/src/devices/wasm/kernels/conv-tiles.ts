@@ -1,8 +1,8 @@
 // The convolution over packed windows: tiles of 4 pixels x 8 output channels, written to any four places each, with an
 // optional SiLU on the sums before they are stored.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
-import { f32x4, type Local, load, op } from "../values.ts";
-import { exponential } from "./exp.ts";
+import { type Local, load, op } from "../values.ts";
+import { sigmoidDivisor } from "./exp.ts";
 import { COLUMN_BYTES, multiplyAdds, tile } from "./multiply-adds.ts";
 
 interface Epilogue {
@@ -24,7 +24,7 @@ const convTilesOf = ({ silu = false, narrow = false }: Epilogue) =>
       const [a, b, end, n, at, next, target] = f.locals("i32", 7);
       const registers = tile(f);
       const { sums } = registers;
-      const power = silu ? exponential(f) : undefined;
+      const divisor = silu ? sigmoidDivisor(f) : undefined;
       f.countdown(panels, () => {
         f.set(end, op("i32.add", w, op("i32.mul", op("i32.add", depth, 1), COLUMN_BYTES)));
         f.set(next, windows);
@@ -35,9 +35,7 @@ const convTilesOf = ({ silu = false, narrow = false }: Epilogue) =>
           f.set(a, next);
           f.set(b, op("i32.add", w, COLUMN_BYTES));
           multiplyAdds(f, registers, { a, b, end });
-          if (power)
-            for (const sum of sums.flat())
-              f.set(sum, op("f32x4.div", sum, op("f32x4.add", f32x4(1), power(op("f32x4.neg", sum)))));
+          if (divisor) for (const sum of sums.flat()) f.set(sum, op("f32x4.div", sum, divisor(sum)));
           for (const [i, pair] of sums.entries()) {
             f.set(at, op("i32.add", load("i32.load", target, 4 * i), channel));
             if (narrow) storeLanes(f, at, channels, pair);

@@ -12,7 +12,7 @@
 // values of one position form a plane, a matrix of tiles and channels.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { f32x4, type Local, load, op, type Value } from "../values.ts";
-import { exponential } from "./exp.ts";
+import { sigmoidDivisor } from "./exp.ts";
 
 type Vector = Value<"v128">;
 const plus = (a: Vector, b: Vector) => op("f32x4.add", a, b);
@@ -87,7 +87,7 @@ const outputOf = ({ silu }: { readonly silu: boolean }) =>
       const [n, at, out, source, b] = f.locals("i32", 5);
       const [y00, y01, y10, y11, left, right, add] = f.locals("v128", 7);
       const [m0, m1, m2, m3] = f.locals("v128", 4);
-      const power = silu ? exponential(f) : undefined;
+      const divisor = silu ? sigmoidDivisor(f) : undefined;
       const position = (local: Local<"v128">) => {
         f.set(local, load("v128.load", at));
         f.increase(at, plane);
@@ -118,9 +118,7 @@ const outputOf = ({ silu }: { readonly silu: boolean }) =>
               f.set(y11, next(y11, right));
             }
           }
-          if (power)
-            for (const local of [y00, y01, y10, y11])
-              f.set(local, op("f32x4.div", local, plus(f32x4(1), power(op("f32x4.neg", local)))));
+          if (divisor) for (const local of [y00, y01, y10, y11]) f.set(local, op("f32x4.div", local, divisor(local)));
           f.store("v128.store", out, y00);
           f.store("v128.store", op("i32.add", out, yPixel), y01);
           f.set(at, op("i32.add", out, yRow));

@@ -1,7 +1,7 @@
 // sigmoid, log, sin, cos and atan on four lanes (exp stands in kernels/exp.ts, pow in pow.ts). Coefficients of the Cephes
 // library, single precision; outside of a function's domain the results are those of JavaScript's Math.
 import type { FunctionBuilder } from "../assembler.ts";
-import { exponential } from "../kernels/exp.ts";
+import { sigmoidDivisor } from "../kernels/exp.ts";
 import { f32x4, i32x4, type Local, op } from "../values.ts";
 import {
   abs,
@@ -22,8 +22,6 @@ import {
   ZERO,
 } from "./vectors.ts";
 
-/** Largest relative error of `sigmoid` where it is above 1e-38: exp, one addition, one division. */
-export const SIGMOID_ERROR = 2.5e-7;
 /** Largest relative error of `log`. */
 export const LOG_ERROR = 1.5e-7;
 /** Largest relative error of `atan`. */
@@ -34,8 +32,8 @@ export const TURNS_LIMIT = 1e4;
 
 /** 1 / (1 + exp(-x)): exactly 0 and 1 at the ends. */
 export function sigmoid(f: FunctionBuilder): Unary {
-  const exp = exponential(f);
-  return (x) => div(ONE, add(ONE, exp(sub(ZERO, x)))); // negation takes three instructions, subtraction one
+  const divisor = sigmoidDivisor(f);
+  return (x) => div(ONE, divisor(x));
 }
 
 const SMALLEST_NORMAL = 2 ** -126;
