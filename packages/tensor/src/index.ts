@@ -21,6 +21,7 @@ export * from "./ops/linear.ts";
 export * from "./ops/pointwise.ts";
 export * from "./ops/reduce.ts";
 export * from "./ops/shape.ts";
+export { keptBytes } from "./passes/kept.ts";
 export { printProgram } from "./passes/print.ts";
 export type { Program } from "./passes/program.ts";
 export type { EquationCost, Report } from "./passes/report.ts";
