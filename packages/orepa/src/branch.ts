@@ -1,5 +1,5 @@
 // Branch: a linear map of feature maps. Every re-parameterization method of this package is a list of branches.
-import type { Init, Parameter } from "@orepa/autograd";
+import type { Init, Mode, Parameter } from "@orepa/autograd";
 import { add, conv2d, matmul, mul, reshape, sum, type Tensor } from "@orepa/tensor";
 import { type Geometry, windowOptions } from "./geometry.ts";
 
@@ -26,7 +26,7 @@ export interface BranchGradients {
  */
 export interface Branch {
   readonly name: string;
-  /** The trained Variables that its kernel is made of. */
+  /** The trained Variables that its kernel is made of; the kernel is linear in the last of them. */
   readonly factors: readonly Parameter[];
   /**
    * The kernel [O, I / groups, k, k] of the one convolution that equals this branch. `scale` [O, 1, 1, 1] or
@@ -38,10 +38,23 @@ export interface Branch {
    * it gets those of the ops in `kernel`.
    */
   adjoint?(given: AdjointArguments): BranchGradients;
-  /** The bias [O] of that convolution; absent where the branch has none. */
-  bias?(): Tensor;
+  /** The bias [O] of that convolution in eval mode, before any scale; absent where the branch has no norms inside. */
+  readonly bias?: (() => Tensor) | undefined;
+  /**
+   * Gives the factors values with which `kernel()` is this one; absent where a branch cannot be every kernel. A branch that is a sum
+   * leaves about `share` of it to its side branches.
+   */
+  assign?(kernel: Tensor, share: number): void;
   /** The branch applied to x [N, I, H, W] factor by factor: [N, O, H', W'] as the block's convolution gives. */
-  forward(x: Tensor): Tensor;
+  forward(x: Tensor, mode: Mode): Tensor;
+}
+
+/** What every branch may be told. */
+export interface BranchOptions {
+  /** Unique in its block: the first part of its keys in the state dict. */
+  readonly name?: string;
+  /** Multiplies the first values of the branch's kernel. */
+  readonly gain?: number;
 }
 
 /** `x` times `scale`, or `x` where the block has no scales. */

@@ -17,7 +17,7 @@ export type GeometryOptions = Partial<Omit<Geometry, "inChannels" | "outChannels
 
 /**
  * Fills in defaults (padding = dilation * (k - 1) / 2) and checks.
- * @throws OpError for an even kernel, k = 1, groups that do not divide the channels, or numbers that are not whole.
+ * @throws OpError for an even kernel, groups that do not divide the channels, or numbers that are not whole.
  */
 export function geometry(
   op: string,
@@ -37,8 +37,6 @@ export function geometry(
   wholeNumber(op, "padding", padding, 0);
   if (kernelSize % 2 === 0)
     throw new OpError(op, "an odd kernelSize", `${kernelSize}`, "the 1x1 branches sit on the kernel's centre");
-  if (kernelSize === 1)
-    throw new OpError(op, "a kernelSize of 3 or more", "1", "averages and frequencies need a window");
   for (const name of ["inChannels", "outChannels"] as const)
     if (g[name] % groups !== 0) throw new OpError(op, `groups that divide ${name} ${g[name]}`, `${groups} groups`);
   return g;
@@ -50,8 +48,17 @@ export function wholeNumber(op: string, name: string, value: number, least: numb
     throw new OpError(op, `${name} to be a whole number >= ${least}`, `${value}`);
 }
 
-/** Rows and columns from the window's first tap to its middle one. */
-export const reach = ({ kernelSize, dilation }: Geometry): number => dilation * Math.floor(kernelSize / 2);
+/** @throws OpError for a 1x1 kernel. */
+export function checkWindow(op: string, kernelSize: number): void {
+  if (kernelSize === 1)
+    throw new OpError(op, "a kernelSize of 3 or more", "1", "averages and frequencies need a window");
+}
+
+/** @throws OpError unless an inner width is a whole number that the groups divide. */
+export function checkWidth(op: string, width: number, groups: number): void {
+  wholeNumber(op, "internal", width, 1);
+  if (width % groups !== 0) throw new OpError(op, `groups that divide the internal width ${width}`, `${groups} groups`);
+}
 
 /** Options of conv2d for a convolution over the whole window. */
 export const windowOptions = ({ stride, padding, dilation, groups }: Geometry) => ({

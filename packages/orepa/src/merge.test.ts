@@ -94,7 +94,7 @@ describe("the merge in closed form", () => {
                 name: branch.name,
                 factors: branch.factors,
                 kernel: (scale) => branch.kernel(scale),
-                forward: (x) => branch.forward(x),
+                forward: (x, mode) => branch.forward(x, mode),
               }
             : branch,
       );

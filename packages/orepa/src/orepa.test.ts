@@ -212,19 +212,24 @@ suite("describe", () => {
 
 suite("an Orepa block refuses", () => {
   it.each([
-    [{ kernelSize: 4 }, "an odd kernelSize", "4"],
-    [{ kernelSize: 1 }, "a kernelSize of 3 or more", "1"],
-    [{ kernelSize: 3.5 }, "kernelSize to be a whole number >= 1", "3.5"],
-    [{ groups: 4 }, "groups that divide inChannels 6", "4 groups"],
-    [{ groups: 3 }, "groups that divide outChannels 8", "3 groups"],
-    [{ groups: 2, internal: 5 }, "groups that divide the internal width 5", "2 groups"],
-    [{ padding: -1 }, "padding to be a whole number >= 0", "-1"],
-    [{ padding: 0.5 }, "padding to be a whole number >= 0", "0.5"],
-    [{ stride: 0 }, "stride to be a whole number >= 1", "0"],
-    [{ expand: 0 }, "expand to be a whole number >= 1", "0"],
-    [{ branches: [] }, `at least one branch of ${branchNames.join(", ")}`, "none"],
-    [{ branches: ["2x2" as BranchName] }, `at least one branch of ${branchNames.join(", ")}`, "2x2"],
-  ] as const)("%o", (options, expected, got) => {
+    [{ kernelSize: 4 }, "an odd kernelSize", "4", "OREPA"],
+    [{ kernelSize: 1 }, "a kernelSize of 3 or more", "1", "average"],
+    [{ kernelSize: 3.5 }, "kernelSize to be a whole number >= 1", "3.5", "OREPA"],
+    [{ groups: 4 }, "groups that divide inChannels 6", "4 groups", "OREPA"],
+    [{ groups: 3 }, "groups that divide outChannels 8", "3 groups", "OREPA"],
+    [{ groups: 2, internal: 5 }, "groups that divide the internal width 5", "2 groups", "1x1-kxk"],
+    [{ padding: -1 }, "padding to be a whole number >= 0", "-1", "OREPA"],
+    [{ padding: 0.5 }, "padding to be a whole number >= 0", "0.5", "OREPA"],
+    [{ stride: 0 }, "stride to be a whole number >= 1", "0", "OREPA"],
+    [{ expand: 0 }, "expand to be a whole number >= 1", "0", "depthwise-separable"],
+    [{ branches: [] }, `at least one branch of ${branchNames.join(", ")}, each once`, "none", "OREPA"],
+    [
+      { branches: ["2x2" as BranchName] },
+      `at least one branch of ${branchNames.join(", ")}, each once`,
+      "2x2",
+      "OREPA",
+    ],
+  ] as const)("%o", (options, expected, got, op) => {
     let error: unknown;
     try {
       new Orepa(6, 8, options);
@@ -232,6 +237,6 @@ suite("an Orepa block refuses", () => {
       error = caught;
     }
     expect(error).toBeInstanceOf(OpError);
-    expect(error).toMatchObject({ op: "Orepa", expected, got });
+    expect(error).toMatchObject({ op, expected, got });
   });
 });

@@ -5,31 +5,36 @@ import {
   type AdjointArguments,
   type Branch,
   type BranchGradients,
+  type BranchOptions,
   filteredGradients,
   he,
   perChannel,
   scaled,
   windowSums,
 } from "../branch.ts";
-import type { Geometry } from "../geometry.ts";
+import { checkWindow, type Geometry } from "../geometry.ts";
 
 /** K[o,i,y,x] = a[o,i] / k^2. Zeros of the padding count in the mean. */
 export class AverageBranch implements Branch {
-  readonly name = "average";
+  readonly name: string;
   /** a: [O, I/G, 1, 1] */
   readonly conv: Parameter;
   /** The averaging filter [k, k], 1/k^2 everywhere. */
   readonly filter: Buffer;
-  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
-  constructor(geometry: Geometry, gain = 1) {
+  constructor(geometry: Geometry, { name = "average", gain = 1 }: BranchOptions = {}) {
     const { inChannels, outChannels, kernelSize: k, groups } = geometry;
     const shape = [outChannels, inChannels / groups, 1, 1];
+    checkWindow(name, k);
+    this.name = name;
     this.conv = new Parameter(shape, he(shape, gain));
     this.filter = new Buffer(full([k, k], 1 / k ** 2));
-    this.factors = [this.conv];
     this.#geometry = geometry;
+  }
+
+  get factors(): readonly Parameter[] {
+    return [this.conv];
   }
 
   kernel(scale?: Tensor): Tensor {

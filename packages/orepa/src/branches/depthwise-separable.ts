@@ -1,8 +1,16 @@
 // Branch "depthwise-separable": a depthwise convolution that multiplies the channels, followed by a 1x1 convolution.
 import { Parameter } from "@orepa/autograd";
 import { conv2d, matmul, mul, permute, reshape, split, sum, type Tensor, transpose } from "@orepa/tensor";
-import { type AdjointArguments, addUp, type Branch, type BranchGradients, he, scaled } from "../branch.ts";
-import { type Geometry, windowOptions } from "../geometry.ts";
+import {
+  type AdjointArguments,
+  addUp,
+  type Branch,
+  type BranchGradients,
+  type BranchOptions,
+  he,
+  scaled,
+} from "../branch.ts";
+import { type Geometry, wholeNumber, windowOptions } from "../geometry.ts";
 
 /**
  * K[o,i,y,x] = sum_{e < E} P[r(o), E i + e] * D[E (g I/G + i) + e, y, x], where g is the group of o.
@@ -11,24 +19,35 @@ import { type Geometry, windowOptions } from "../geometry.ts";
  * the order of published checkpoints, and training does not care.
  */
 export class DepthwiseSeparableBranch implements Branch {
-  readonly name = "depthwise-separable";
+  readonly name: string;
   /** D: [E I, 1, k, k], channel of x first, then e. */
   readonly depthwise: Parameter;
   /** P: [O, E I/G, 1, 1] */
   readonly pointwise: Parameter;
-  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
   readonly #multiplier: number;
 
-  constructor(geometry: Geometry, gain: number, multiplier: number) {
+  constructor(
+    geometry: Geometry,
+    {
+      name = "depthwise-separable",
+      gain = 1,
+      expand: multiplier = 8,
+    }: BranchOptions & { readonly expand?: number } = {},
+  ) {
     const { inChannels, outChannels, kernelSize: k, groups } = geometry;
+    wholeNumber(name, "expand", multiplier, 1);
+    this.name = name;
     const depthwise = [multiplier * inChannels, 1, k, k];
     const pointwise = [outChannels, (multiplier * inChannels) / groups, 1, 1];
     this.depthwise = new Parameter(depthwise, he(depthwise, Math.sqrt(gain)));
     this.pointwise = new Parameter(pointwise, he(pointwise, Math.sqrt(gain)));
-    this.factors = [this.depthwise, this.pointwise];
     this.#geometry = geometry;
     this.#multiplier = multiplier;
+  }
+
+  get factors(): readonly Parameter[] {
+    return [this.depthwise, this.pointwise];
   }
 
   /** E products of slices, added up: no tensor of E kernels ever exists, and all of it fuses with the sum of the branches. */

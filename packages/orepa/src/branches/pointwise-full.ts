@@ -1,41 +1,52 @@
 // Branch "1x1-kxk": a 1x1 convolution that starts as the identity, followed by a k x k convolution.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { add, conv2d, matmul, permute, reshape, split, type Tensor, tensor, transpose } from "@orepa/tensor";
+import { add, conv2d, matmul, permute, reshape, split, type Tensor, transpose } from "@orepa/tensor";
 import {
   type AdjointArguments,
   addUp,
   type Branch,
   type BranchGradients,
+  type BranchOptions,
   dotPerOutput,
   he,
   scaled,
 } from "../branch.ts";
-import { type Geometry, windowOptions } from "../geometry.ts";
+import { identityMatrix } from "../centred.ts";
+import { checkWidth, type Geometry, windowOptions } from "../geometry.ts";
+
+export interface PointwiseFullOptions extends BranchOptions {
+  /** Channels between the two convolutions: t. */
+  readonly width: number;
+}
 
 /**
  * K[o,i,y,x] = sum_r W[o,r,y,x] * (B + E)[g t/G + r, i], where g is the group of o and t the inner width.
  * B starts at zero and is trained; E is fixed, E[r, r mod I/G] = 1. Weight decay so pulls B + E towards the identity.
  */
 export class PointwiseFullBranch implements Branch {
-  readonly name = "1x1-kxk";
+  readonly name: string;
   /** B: [t, I/G, 1, 1] */
   readonly inner: Parameter;
   /** E: [t, I/G, 1, 1] */
   readonly identity: Buffer;
   /** W: [O, t/G, k, k] */
   readonly outer: Parameter;
-  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
-  constructor(geometry: Geometry, gain: number, width: number) {
+  constructor(geometry: Geometry, { name = "1x1-kxk", gain = 1, width }: PointwiseFullOptions) {
     const { inChannels, outChannels, kernelSize: k, groups } = geometry;
+    checkWidth(name, width, groups);
     const perGroup = inChannels / groups;
+    this.name = name;
     const shape = [outChannels, width / groups, k, k];
     this.inner = new Parameter([width, perGroup, 1, 1], { kind: "constant", value: 0 });
-    this.identity = new Buffer(identity(width, perGroup));
+    this.identity = new Buffer(identityMatrix(width, perGroup));
     this.outer = new Parameter(shape, he(shape, gain));
-    this.factors = [this.inner, this.outer];
     this.#geometry = geometry;
+  }
+
+  get factors(): readonly Parameter[] {
+    return [this.inner, this.outer];
   }
 
   /** One product of matrices [O/G, t/G] [t/G, I/G] per group and place in the window. */
@@ -84,9 +95,3 @@ export class PointwiseFullBranch implements Branch {
     return permute(reshape(kernel, [k, k, outChannels, kernel.shape[3]!]), [2, 3, 0, 1]);
   }
 }
-
-const identity = (rows: number, columns: number): Tensor => {
-  const values = new Float32Array(rows * columns);
-  for (let r = 0; r < rows; r++) values[r * columns + (r % columns)] = 1;
-  return tensor(values, { shape: [rows, columns, 1, 1] });
-};

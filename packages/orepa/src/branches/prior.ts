@@ -5,6 +5,7 @@ import {
   type AdjointArguments,
   type Branch,
   type BranchGradients,
+  type BranchOptions,
   filteredGradients,
   he,
   perChannel,
@@ -12,25 +13,36 @@ import {
   windowSums,
 } from "../branch.ts";
 import { type FrequencyPrior, frequencyPrior } from "../frequency-prior.ts";
-import type { Geometry } from "../geometry.ts";
+import { checkWindow, type Geometry } from "../geometry.ts";
 
 /** K[o,i,y,x] = p[o,i] * F[o,y,x], with F from `frequencyPrior`. */
 export class PriorBranch implements Branch {
-  readonly name = "prior";
+  readonly name: string;
   /** p: [O, I/G, 1, 1] */
   readonly conv: Parameter;
   /** F: [O, k, k] */
   readonly filters: Buffer;
-  readonly factors: readonly Parameter[];
   readonly #geometry: Geometry;
 
-  constructor(geometry: Geometry, gain = 1, prior: FrequencyPrior = "published") {
+  constructor(
+    geometry: Geometry,
+    {
+      name = "prior",
+      gain = 1,
+      prior = "published",
+    }: BranchOptions & { readonly prior?: FrequencyPrior | undefined } = {},
+  ) {
     const { inChannels, outChannels, kernelSize, groups } = geometry;
     const shape = [outChannels, inChannels / groups, 1, 1];
+    checkWindow(name, kernelSize);
+    this.name = name;
     this.conv = new Parameter(shape, he(shape, gain));
     this.filters = new Buffer(frequencyPrior(prior, outChannels, kernelSize));
-    this.factors = [this.conv];
     this.#geometry = geometry;
+  }
+
+  get factors(): readonly Parameter[] {
+    return [this.conv];
   }
 
   kernel(scale?: Tensor): Tensor {
