@@ -4,9 +4,13 @@ import { buildModel, modelYaml } from "@orepa/yolo";
 import { describe, expect, it } from "vitest";
 import { wasmDevices } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import {
+  expectSingleGradients,
+  expectSingleSteps,
+  followSteps,
+} from "../../yolo/src/train/recorded-single-steps.cases.ts";
+import {
   compareGradients,
   compareValues,
-  expectSingleSteps,
   expectSteps,
   type RecordedCase,
   replayGradients,
@@ -31,8 +35,10 @@ describe("a training step of yolo11n-OREPA", () => {
     expect(worst, key).toBeLessThan(tolerance);
   });
 
-  it("repeats the recorded steps with SGD, to the weights and their average", async () => {
-    const got = await replaySteps(recorded, { createModel, fixture, count: recorded.steps.length });
+  it("repeats the recorded steps with SGD, to the weights and their average; wasm takes each from the same state", async () => {
+    const single = followSteps(recorded, { createModel, fixture }, wasmDevices);
+    const got = await replaySteps(recorded, { createModel, fixture, listen: single.listen });
+    single.dispose();
     expect(got.groups).toEqual(recorded.groups.map(([count]) => count));
     expectSteps(got.steps, recorded, tolerance);
     const final = compareValues(got.final, recorded.final_stats);
@@ -41,6 +47,9 @@ describe("a training step of yolo11n-OREPA", () => {
     expect(average.worst, average.key).toBeLessThan(tolerance);
   });
 
-  it("has them on wasm, the same bits from one thread and two", () =>
+  it("has the recorded gradients on wasm, the same bits from one thread and two", () =>
+    expectSingleGradients(recorded, { createModel, fixture }, wasmDevices));
+
+  it("goes the recorded way on wasm, the same bits from one thread and two", () =>
     expectSingleSteps(recorded, { createModel, fixture }, wasmDevices));
 });

@@ -14,9 +14,9 @@ import {
   toDtype,
   valueAndGrad,
 } from "@orepa/autograd";
-import { cast, mul, sum, type Tensor, tensor, zeros } from "@orepa/tensor";
+import { cast, mul, reshape, sum, type Tensor, tensor, zeros } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
-import { expectParity, type Subject } from "../../autograd/src/testing/wasm-devices.cases.ts";
+import { expectParity } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import { expectClose } from "./close.cases.ts";
 import { deploy } from "./deploy.ts";
 import { toOffline } from "./offline.ts";
@@ -77,6 +77,22 @@ const everything = (block: Orepa, seed: Tensor, deployed = deploy(block)) => ({
   },
 });
 
+interface Occasion {
+  readonly make: (dtype: "float32" | "float64") => Orepa;
+  readonly input: Tensor;
+  readonly seed: Tensor;
+}
+
+/** Parity of everything on wasm, each part in a program of its own. */
+async function expectAllOnWasm({ make, input, seed }: Occasion): Promise<void> {
+  for (const which of ["evaluate", "deployed", "train"] as const)
+    await expectParity((dtype) => {
+      const block = make(dtype);
+      const run = everything(block, seed)[which];
+      return { inputs: [cast(input, dtype)], run: (x) => run(x!), after: () => readStateDict(block) };
+    });
+}
+
 describe("an Orepa block gives the reference numbers", () => {
   const names = readdirSync(new URL("orepa/", folder)).filter((name) => name.startsWith("orepa_"));
   it("finds the twelve cases", () => expect(names).toHaveLength(12));
@@ -132,35 +148,28 @@ describe("an Orepa block on wasm gives the reference numbers as closely as float
       loadStateDict(block, new Map([...state, ["bn.num_batches_tracked", zeros([])]]));
       return toDtype(block, dtype);
     };
-    const subject =
-      (mode: "evaluate" | "deployed" | "train"): Subject =>
-      (dtype) => {
-        const block = make(dtype);
-        const run = everything(block, tensors.get("R")!)[mode];
-        return {
-          inputs: [cast(tensors.get("input")!, dtype)],
-          run: (...inputs) => run(inputs[0]!),
-          after: () => readStateDict(block),
-        };
-      };
-    await expectParity(subject("evaluate"));
-    await expectParity(subject("deployed"));
-    await expectParity(subject("train"));
+    await expectAllOnWasm({ make, input: tensors.get("input")!, seed: tensors.get("R")! });
   });
 });
 
 describe("an Orepa block with norms of YOLO11 gives the reference numbers", () => {
   const { tensors } = read("layers.safetensors");
-  it.each([
-    { name: "orepa_s1", c1: 4, c2: 6, options: {} },
-    { name: "orepa_s2", c1: 8, c2: 8, options: { stride: 2 } },
-    { name: "orepa_g2", c1: 8, c2: 12, options: { groups: 2 } },
-  ])("$name", ({ name, c1, c2, options }) => {
+  const make = (name: string, c1: number, c2: number, options: OrepaOptions) => {
     const block = double(c1, c2, { ...options, activation: new SiLU() });
     for (const [key, variable] of namedVariables(block)) {
       const values = fixtureWeights(`${name}/${key}`, variable.shape);
       if (values) variable.assign(cast(tensor(values, { shape: variable.shape }), variable.dtype));
     }
+    return block;
+  };
+  const cases = [
+    { name: "orepa_s1", c1: 4, c2: 6, options: {} },
+    { name: "orepa_s2", c1: 8, c2: 8, options: { stride: 2 } },
+    { name: "orepa_g2", c1: 8, c2: 12, options: { groups: 2 } },
+  ] as const;
+
+  it.each(cases)("$name", ({ name, c1, c2, options }) => {
+    const block = make(name, c1, c2, options);
     const reference = part(tensors, `${name}.`);
     const get = (key: string) => reference.get(key)!;
     const check = (what: string, actual: Tensor, key = what) => expectClose(what, actual, get(key), tolerance);
@@ -172,22 +181,27 @@ describe("an Orepa block with norms of YOLO11 gives the reference numbers", () =
       0,
     );
 
-    check("eval.output", block.forward(input, "eval"));
-    check("merged_kernel", block.kernel());
+    const evaluated = everything(block, get("r.train.output")).evaluate(input);
+    check("eval.output", evaluated.output);
+    check("merged_kernel", evaluated.kernel);
     const { weight, bias } = block.merge();
     check("deploy_weight", weight);
     check("deploy_bias", bias);
 
-    const parameters = namedParameters(block);
-    let output: Tensor | undefined;
-    const { grads } = valueAndGrad(() => {
-      output = block.forward(input, "train");
-      return sum(mul(output, get("r.train.output")));
-    }, [input, ...parameters.values()]);
-    check("train.output", output!);
-    check("grad.input.0", grads.get(input)!);
-    for (const [key, parameter] of parameters) check(`grad.${key}`, grads.get(parameter)!);
+    const { output, loss, ...gradients } = everything(block, get("r.train.output")).train(input);
+    check("train.output", output);
+    check("train.loss", reshape(loss, [1]));
+    for (const [key, gradient] of Object.entries(gradients))
+      check(key, gradient, key === "grad.input" ? "grad.input.0" : key);
     for (const [key, expected] of part(reference, "after."))
       expectClose(key, namedVariables(block).get(key)!.value, expected, tolerance);
   });
+
+  it.each(cases)("$name, on wasm as closely as float32 does", ({ name, c1, c2, options }) =>
+    expectAllOnWasm({
+      make: (dtype) => toDtype(make(name, c1, c2, options), dtype),
+      input: tensors.get(`${name}.input.0`)!,
+      seed: tensors.get(`${name}.r.train.output`)!,
+    }),
+  );
 });

@@ -1,49 +1,11 @@
 // Five steps of SGD on a small classifier with Orepa blocks, against reference numbers: the stem's layers are Orepa kernels too.
-import { readFileSync } from "node:fs";
-import {
-  BatchNorm2d,
-  Linear,
-  loadStateDict,
-  type Mode,
-  type Module,
-  namedParameters,
-  namedVariables,
-  Parameter,
-  readSafetensors,
-  toDtype,
-  valueAndGrad,
-} from "@orepa/autograd";
-import {
-  add,
-  cast,
-  conv2d,
-  gather,
-  logSoftmax,
-  matmul,
-  mean,
-  mul,
-  neg,
-  permute,
-  relu,
-  reshape,
-  split,
-  sub,
-  type Tensor,
-  tensor,
-  zeros,
-  zerosLike,
-} from "@orepa/tensor";
+import { BatchNorm2d, Linear, type Mode, type Module, Parameter } from "@orepa/autograd";
+import { add, conv2d, matmul, mean, mul, permute, relu, reshape, split, type Tensor } from "@orepa/tensor";
 import { expect, it } from "vitest";
-import { expectClose } from "./close.cases.ts";
+import { expectSameComputation } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import { Orepa } from "./orepa.ts";
+import { expectTrajectory, followTrajectory, readTrajectory } from "./trajectory.cases.ts";
 
-/** Five steps multiply what the rounding of the reference to float32 leaves open (1e-4 by its own account). */
-const tolerance = 1e-5;
-/**
- * The file's `step0.grad.*` hold the gradients of the last step, not of the first: they agree with it to 1e-5, while at the first step
- * the 1x1 of the frequency prior has no gradient (its scale starts at 0) and theirs is not 0.
- */
-const lastStep = 4;
 const norm = { eps: 1e-5, momentum: 0.1 };
 const linear = { norm: "none", activation: false } as const;
 
@@ -96,16 +58,11 @@ class Classifier implements Module {
   }
 }
 
-it("follows the reference through five steps of SGD with momentum and weight decay", () => {
-  const bytes = readFileSync(new URL("../../../fixtures/orepa/traj_orepa.safetensors", import.meta.url));
-  const { tensors, metadata } = readSafetensors(new Uint8Array(bytes));
-  const { config: text } = metadata;
-  const config = JSON.parse(text!) as {
-    layers: string[];
-    momentum: number;
-    rules: Record<string, [number, number]>;
-  };
-  expect(config.layers).toEqual([
+const trajectory = readTrajectory("traj_orepa");
+const createModel = () => new Classifier();
+
+it("follows the reference through five steps of SGD with momentum and weight decay", async () => {
+  expect(trajectory.layers).toEqual([
     "OREPA_LargeConv(3,6,k7,s2,p3)+relu",
     "OREPA(6,8,k3,s1,p1)+relu",
     "OREPA(8,8,k3,s2,p1,groups2)+relu",
@@ -113,50 +70,8 @@ it("follows the reference through five steps of SGD with momentum and weight dec
     "global mean over H,W",
     "Linear(8,4)",
   ]);
-  const get = (key: string) => cast(tensors.get(key)!, "float64");
-  const model = toDtype(new Classifier(), "float64");
-  const prefixed = (prefix: string) =>
-    [...tensors].filter(([k]) => k.startsWith(prefix)).map(([k, t]) => [k.slice(prefix.length), t] as const);
-  const tracked = [...namedVariables(model).keys()].filter((key) => key.endsWith("num_batches_tracked"));
-  loadStateDict(
-    model,
-    new Map([...prefixed("init."), ...prefixed("init_buffer."), ...tracked.map((key) => [key, zeros([])] as const)]),
-  );
-
-  const parameters = namedParameters(model);
-  expect([...parameters.keys()].sort()).toEqual(Object.keys(config.rules).sort());
-  const momentum = new Map([...parameters].map(([key, p]) => [key, zerosLike(p.value)]));
-  const labels = reshape(cast(get("labels"), "int32"), [6, 1]);
-  for (let step = 0; step <= lastStep; step++) {
-    let logits: Tensor | undefined;
-    const { value, grads } = valueAndGrad(() => {
-      logits = model.forward(get("input"), "train");
-      return neg(mean(gather(logSoftmax(logits, 1), 1, labels)));
-    }, parameters.values());
-    expectClose(`logits ${step}`, logits!, get(`step${step}.logits`), tolerance);
-    expectClose(
-      `loss ${step}`,
-      value,
-      reshape(tensor([get(`step${step}.loss`).toTypedArray()[0]!], { dtype: "float64" }), []),
-      tolerance,
-    );
-    for (const [key, parameter] of parameters) {
-      const gradient = grads.get(parameter)!;
-      if (step === lastStep) expectClose(`gradient of ${key}`, gradient, get(`step0.grad.${key}`), tolerance);
-      const [rate, decay] = config.rules[key]!;
-      const buffer = add(mul(momentum.get(key)!, config.momentum), add(gradient, mul(parameter.value, decay)));
-      momentum.set(key, buffer);
-      parameter.assign(sub(parameter.value, mul(buffer, rate)));
-      if (key.endsWith("vector"))
-        expectClose(`${key} after step ${step}`, parameter.value, get(`step${step}.${key}`), tolerance);
-    }
-  }
-  for (const [key, { value }] of parameters) {
-    expectClose(`final ${key}`, value, get(`final.${key}`), tolerance);
-    expectClose(`momentum of ${key}`, momentum.get(key)!, get(`final_momentum.${key}`), tolerance);
-  }
-  const variables = namedVariables(model);
-  for (const [key, expected] of prefixed("final_buffer."))
-    expectClose(`final ${key}`, variables.get(key)!.value, cast(expected, "float64"), tolerance);
-  expectClose("eval logits", model.forward(get("input"), "eval"), get("eval_logits"), tolerance);
+  expectTrajectory(trajectory, await followTrajectory(trajectory, createModel)("float64"));
 });
+
+it("follows it on wasm as closely as float32 does, the same bits from one thread and two", () =>
+  expectSameComputation(followTrajectory(trajectory, createModel)));

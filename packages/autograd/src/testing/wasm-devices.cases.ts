@@ -1,6 +1,6 @@
 // The wasm device on one and on two threads, for tests: results must agree to the last bit, and lie as close to float64 as the
 // reference's own float32 does.
-import { cast, compile, createWasm, type Tensor } from "@orepa/tensor";
+import { cast, compile, createWasm, type DeviceSpec, type Tensor } from "@orepa/tensor";
 import { expect, inject } from "vitest";
 
 /** The devices on which float32 is tested. */
@@ -11,25 +11,42 @@ export const wasmDevices = [
 
 export const toSingle = (t: Tensor): Tensor => (t.dtype === "float64" ? cast(t, "float32") : t);
 
-/** What a subject under test computes, by name; `prepare` makes one of its own, so that runs do not see each other's statistics. */
-export type Subject = (dtype: "float32" | "float64") => {
+type Float = "float32" | "float64";
+
+/** Computes results by name: in programs compiled for the device, without one eagerly on the reference. */
+export type Computation = (dtype: Float, device?: DeviceSpec) => Promise<ReadonlyMap<string, Tensor>>;
+
+/** What a subject under test computes in one program, by name; each call makes one of its own, so that runs do not see each other's statistics. */
+export type Subject = (dtype: Float) => {
   readonly inputs: readonly Tensor[];
   readonly run: (...inputs: Tensor[]) => Readonly<Record<string, Tensor>>;
   /** What the run has left in Variables. */
   readonly after?: () => Promise<ReadonlyMap<string, Tensor>>;
 };
 
+const computationOf =
+  (subject: Subject): Computation =>
+  async (dtype, device) => {
+    const { inputs, run, after } = subject(dtype);
+    const results = new Map(
+      Object.entries(device === undefined ? run(...inputs) : await runCompiled(run, inputs, device)),
+    );
+    for (const [key, value] of (await after?.()) ?? []) results.set(key, value);
+    return results;
+  };
+
+async function runCompiled(run: ReturnType<Subject>["run"], inputs: readonly Tensor[], device: DeviceSpec) {
+  using program = compile(run, { device });
+  return await program(...inputs);
+}
+
 /** Runs a subject compiled on wasm with one and with two threads; both must agree to the last bit. */
-export async function runOnWasm(subject: Subject): Promise<ReadonlyMap<string, Tensor>> {
-  const [serial, parallel] = await Promise.all(
-    wasmDevices.map(async ({ device }) => {
-      const { inputs, run, after } = subject("float32");
-      using program = compile(run, { device });
-      const results = new Map(Object.entries(await program(...inputs)));
-      for (const [key, value] of (await after?.()) ?? []) results.set(key, value);
-      return results;
-    }),
-  );
+export const runOnWasm = (subject: Subject): Promise<ReadonlyMap<string, Tensor>> =>
+  computeOnWasm(computationOf(subject));
+
+/** `runOnWasm` of a computation of any number of programs. */
+export async function computeOnWasm(compute: Computation): Promise<ReadonlyMap<string, Tensor>> {
+  const [serial, parallel] = await Promise.all(wasmDevices.map(({ device }) => compute("float32", device)));
   for (const [key, value] of serial!) expectSame(key, parallel!.get(key)!, value);
   return serial!;
 }
@@ -38,15 +55,12 @@ export async function runOnWasm(subject: Subject): Promise<ReadonlyMap<string, T
  * Runs a subject in float64 and in float32 on the reference, then in float32 on wasm, which may differ from float64 ten times as
  * much as the reference's own rounding does: sums in another order have another rounding error of the same size.
  */
-export async function expectParity(subject: Subject): Promise<void> {
-  const reference = async (dtype: "float32" | "float64") => {
-    const { inputs, run, after } = subject(dtype);
-    const results = new Map(Object.entries(run(...inputs)));
-    for (const [key, value] of (await after?.()) ?? []) results.set(key, value);
-    return results;
-  };
-  const [exact, rounded] = [await reference("float64"), await reference("float32")];
-  const found = await runOnWasm(subject);
+export const expectParity = (subject: Subject): Promise<void> => expectSameComputation(computationOf(subject));
+
+/** `expectParity` of a computation of any number of programs. */
+export async function expectSameComputation(compute: Computation): Promise<void> {
+  const [exact, rounded] = [await compute("float64"), await compute("float32")];
+  const found = await computeOnWasm(compute);
   expect([...found.keys()]).toEqual([...exact.keys()]);
   for (const [key, value] of exact)
     expectWithinRounding(key, found.get(key)!, { exact: value, rounded: rounded.get(key)! });

@@ -1,5 +1,5 @@
 // Runs the training steps that fixtures/train-step.json recorded, for comparison: same weights, same batch, in float64 on the
-// reference device or in float32 on another.
+// reference device or in float32 on another. The comparison in float32 is in recorded-single-steps.cases.ts.
 import {
   drawFixture,
   emaDecay,
@@ -7,12 +7,11 @@ import {
   loadStateDict,
   namedVariables,
   readSafetensors,
-  readStateDict,
+  readVariables,
   toDtype,
 } from "@orepa/autograd";
-import { cast, type DeviceSpec, fromData, type Tensor } from "@orepa/tensor";
+import { cast, type DeviceSpec, fromData, type Tensor, type Variable } from "@orepa/tensor";
 import { expect } from "vitest";
-import { expectSame } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 import { createStep, type Step, type StepResult } from "./step.ts";
 
@@ -53,10 +52,10 @@ const shape = [4, 3, 160, 160] as const;
 const momentum = 0.937;
 const weightDecay = 0.0005;
 /** Added to scales: sums of gradients far below this are zero in exact arithmetic (biases in front of a norm). */
-const zeroGradient = 1e-4;
+export const zeroGradient = 1e-4;
 
 /** Sum, sum of absolute values and L2 norm of a tensor. */
-function statistics(x: Tensor): readonly [sum: number, absolute: number, norm: number] {
+export function statistics(x: Tensor): readonly [sum: number, absolute: number, norm: number] {
   let sum = 0;
   let absolute = 0;
   let squares = 0;
@@ -68,36 +67,75 @@ function statistics(x: Tensor): readonly [sum: number, absolute: number, norm: n
   return [sum, absolute, Math.sqrt(squares)];
 }
 
-interface ReplayOptions {
+export interface ReplayOptions {
   /** Builds the architecture of the case. */
   readonly createModel: () => DetectModel;
   /** The bytes of train-step.safetensors. */
   readonly fixture: Uint8Array;
   /** Computes in float32 there; without it in float64 on the reference device. */
   readonly device?: DeviceSpec;
-  /** Number of steps. */
-  readonly count: number;
 }
+
+/** A training of a case under way. */
+export interface Replay {
+  /** Weights, their average and the optimizer's state: keys begin with `model`, `average` or `optimizer` and a space. */
+  readonly state: ReadonlyMap<string, Variable>;
+  /** Parameters in each group. */
+  readonly groups: readonly number[];
+  /** Takes a step; the first has number 0. */
+  run(index: number): Promise<StepResult>;
+  dispose(): void;
+}
+
+/** Hears of a step, by its number, and of the state before and after it. */
+export type StepListener = (
+  index: number,
+  state: { readonly before: ReadonlyMap<string, Tensor>; readonly after: ReadonlyMap<string, Tensor> },
+) => Promise<void>;
 
 const settings = ({ lr }: Pick<RecordedCase, "lr">) => ({ lr: [lr, lr, lr], momentum }) as const;
 
-/** Replays the first steps of a case. */
-export async function replaySteps(recorded: RecordedCase, options: ReplayOptions): Promise<ReplayedCase> {
+/** Sets up the training of a case. */
+export function openReplay(recorded: RecordedCase, options: ReplayOptions): Replay {
   const { model, average, step } = setUp(recorded, options, false);
   const batch = readBatch(options.fixture);
-  const steps: StepResult[] = [];
-  for (let i = 0; i < options.count; i++) {
-    steps.push(await step.run(batch, { ...settings(recorded), apply: true, emaDecay: emaDecay(i + 1) }));
-  }
-  step.dispose();
-  const groups = step.groups.map(({ parameters }) => parameters.size);
-  return { steps, groups, final: await readStateDict(model), average: await readStateDict(average) };
+  const parts = { model: namedVariables(model), average: namedVariables(average), optimizer: step.optimizerState };
+  return {
+    state: new Map(
+      Object.entries(parts).flatMap(([part, variables]) => [...variables].map(([key, v]) => [`${part} ${key}`, v])),
+    ),
+    groups: step.groups.map(({ parameters }) => parameters.size),
+    run: (i) => step.run(batch, { ...settings(recorded), apply: true, emaDecay: emaDecay(i + 1) }),
+    dispose: step.dispose,
+  };
 }
+
+/** Replays the steps of a case; `listen` hears of each before the next. */
+export async function replaySteps(
+  recorded: RecordedCase,
+  { listen, ...options }: ReplayOptions & { readonly listen?: StepListener },
+): Promise<ReplayedCase> {
+  const replay = openReplay(recorded, options);
+  const steps: StepResult[] = [];
+  let before = await readVariables(replay.state);
+  for (const i of recorded.steps.keys()) {
+    steps.push(await replay.run(i));
+    const after = await readVariables(replay.state);
+    await listen?.(i, { before, after });
+    before = after;
+  }
+  replay.dispose();
+  return { steps, groups: replay.groups, final: part(before, "model "), average: part(before, "average ") };
+}
+
+/** The entries whose key starts with a prefix, without it. */
+const part = (values: ReadonlyMap<string, Tensor>, prefix: string) =>
+  new Map([...values].flatMap(([key, t]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), t]] : [])));
 
 /** The gradients of the first step of a case before clipping, by key. */
 export async function replayGradients(
   recorded: RecordedCase,
-  options: Omit<ReplayOptions, "count">,
+  options: ReplayOptions,
 ): Promise<ReadonlyMap<string, Tensor>> {
   const { step } = setUp(recorded, options, true);
   await step.run(readBatch(options.fixture), { ...settings(recorded), apply: false, emaDecay: 0 });
@@ -138,11 +176,7 @@ export function compareValues(
 const worstOf = (deviations: { worst: number; key: string }[]) =>
   deviations.reduce((a, b) => (b.worst > a.worst || Number.isNaN(b.worst) ? b : a));
 
-function setUp(
-  { lr, optimizer: name }: RecordedCase,
-  { createModel, device }: Omit<ReplayOptions, "count">,
-  accumulates: boolean,
-) {
+function setUp({ lr, optimizer: name }: RecordedCase, { createModel, device }: ReplayOptions, accumulates: boolean) {
   const make = () => {
     const model = prepare(createModel());
     return device === undefined ? model : toDtype(model, "float32");
@@ -204,77 +238,24 @@ function readBatch(fixture: Uint8Array): Parameters<Step["run"]>[0] {
   return { images: drawFixture("trainstep/img", shape, 0, 1), shape, targets, targetShape: [shape[0], places, 5] };
 }
 
-/** Checks the losses and gradient norms of steps against the recorded ones; `tolerance` is relative, of all steps or of each. */
-export function expectSteps(
-  steps: readonly StepResult[],
+/** Checks the losses and gradient norms of the first steps against the recorded ones; `tolerance` is relative. */
+export function expectSteps(steps: readonly StepResult[], recorded: RecordedCase, tolerance: number): void {
+  for (const [i, step] of steps.entries()) expectStep(i, step, recorded, tolerance);
+}
+
+/** `expectSteps` of the step with this number. */
+export function expectStep(
+  i: number,
+  { items, total, norm }: StepResult,
   recorded: RecordedCase,
-  tolerance: number | readonly number[],
+  tolerance: number,
 ): void {
-  for (const [i, { items, total, norm }] of steps.entries()) {
-    const expected = recorded.steps[i]!;
-    const most = typeof tolerance === "number" ? tolerance : tolerance[i]!;
-    const pairs = [
-      ...items.map((item, k) => [item, expected.loss_items[k]!] as const),
-      [total, expected.loss_total],
-      [norm!, expected.grad_norm_before_clip],
-    ] as const;
-    for (const [got, want] of pairs) {
-      expect(Math.abs(got - want) / want, `step ${i + 1}: ${got} for ${want}`).toBeLessThan(most);
-    }
-  }
+  const expected = recorded.steps[i]!;
+  const pairs = [
+    ...items.map((item, k) => [item, expected.loss_items[k]!] as const),
+    [total, expected.loss_total],
+    [norm!, expected.grad_norm_before_clip],
+  ] as const;
+  for (const [got, want] of pairs)
+    expect(Math.abs(got - want) / want, `step ${i + 1}: ${got} for ${want}`).toBeLessThan(tolerance);
 }
-
-/** By how much float32 changes the recorded losses and norms of each step, relatively: the worst of them. */
-function roundingOf({ steps, steps_float32: rounded }: RecordedCase): readonly number[] {
-  return steps.map((step, i) => {
-    const [exact, single] = [step, rounded[i]!].map((s) => [
-      ...s.loss_items,
-      s.loss_total,
-      s.grad_norm_before_clip,
-    ]) as [number[], number[]];
-    return Math.max(...exact.map((value, k) => Math.abs(single[k]! - value) / value));
-  });
-}
-
-/** Units in the last place that are left to a step whose recorded rounding happens to vanish. */
-const slack = 16 * 2 ** -24;
-/** Sums in another order have rounding errors of the same size, of another sign; ten times is far off that. */
-const margin = 10;
-/** A sum of absolute values below this is rounding of float64. */
-const exactZero = 1e-10;
-/** Steps that rounding does not move to another assignment of targets (fixtures/README.md). */
-const stableSteps = 2;
-
-/**
- * Replays gradients and the first steps of a case in float32 on devices that must agree to the last bit, and compares with the
- * recorded float64 as closely as the recorded float32 run allows.
- */
-export async function expectSingleSteps(
-  recorded: RecordedCase,
-  options: Omit<ReplayOptions, "count" | "device">,
-  devices: readonly { readonly device: DeviceSpec }[],
-): Promise<void> {
-  const rounding = roundingOf(recorded).map((most) => margin * most + slack);
-  const results: Map<string, Tensor>[] = [];
-  for (const { device } of devices) {
-    const gradients = await replayGradients(recorded, { ...options, device });
-    // What is zero in exact arithmetic is all rounding: it has no relative error, and only has to stay far below others.
-    const entries = Object.entries(recorded.grad_stats);
-    const isZero = ([, [, absolute]]: (typeof entries)[number]) => absolute < exactZero;
-    for (const [key] of entries.filter(isZero))
-      expect(statistics(gradients.get(key)!)[1], key).toBeLessThan(zeroGradient);
-    const others = Object.fromEntries(entries.filter((entry) => !isZero(entry)));
-    const { worst, key } = compareGradients(gradients, others);
-    expect(worst, key).toBeLessThan(margin * recorded.grad_stats_float32_worst_rel);
-    const { steps, final, average } = await replaySteps(recorded, { ...options, device, count: stableSteps });
-    expectSteps(steps, recorded, rounding);
-    results.push(
-      new Map([...prefixed("gradient", gradients), ...prefixed("final", final), ...prefixed("average", average)]),
-    );
-  }
-  const [first, ...others] = results;
-  for (const other of others) for (const [key, value] of first!) expectSame(key, other.get(key)!, value);
-}
-
-const prefixed = (prefix: string, values: ReadonlyMap<string, Tensor>) =>
-  [...values].map(([key, value]) => [`${prefix} ${key}`, value] as const);

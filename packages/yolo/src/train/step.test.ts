@@ -1,13 +1,14 @@
-// Training steps of yolo11n against recorded ones: losses, gradients, clipping, both optimizers, the average of the weights.
+// Training steps of yolo11n against recorded ones: losses, gradients, clipping, both optimizers, the average of the weights;
+// in float64, and in float32 on wasm.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { wasmDevices } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { buildModel } from "../model/parser.ts";
 import { yolo11 } from "../model/yaml/yolo11.ts";
+import { expectSingleGradients, expectSingleSteps, followSteps } from "./recorded-single-steps.cases.ts";
 import {
   compareGradients,
   compareValues,
-  expectSingleSteps,
   expectSteps,
   type RecordedCase,
   replayGradients,
@@ -31,10 +32,12 @@ describe("a training step of yolo11n", () => {
   });
 
   it.each(["sgd", "adamw"] as const)(
-    "repeats the recorded steps with %s, to the weights and their average",
+    "repeats the recorded steps with %s, to the weights and their average; wasm takes each from the same state",
     async (name) => {
       const recorded = cases[name];
-      const got = await replaySteps(recorded, { createModel, fixture, count: recorded.steps.length });
+      const single = followSteps(recorded, { createModel, fixture }, wasmDevices);
+      const got = await replaySteps(recorded, { createModel, fixture, listen: single.listen });
+      single.dispose();
       expect(got.groups).toEqual(recorded.groups.map(([count]) => count));
       expectSteps(got.steps, recorded, tolerance);
       const final = compareValues(got.final, recorded.final_stats);
@@ -44,7 +47,11 @@ describe("a training step of yolo11n", () => {
     },
   );
 
-  it.each(["sgd", "adamw"] as const)("has them on wasm with %s, the same bits from one thread and two", (name) =>
-    expectSingleSteps(cases[name], { createModel, fixture }, wasmDevices),
+  it("has the recorded gradients on wasm, the same bits from one thread and two", () =>
+    expectSingleGradients(cases.sgd, { createModel, fixture }, wasmDevices));
+
+  it.each(["sgd", "adamw"] as const)(
+    "goes the recorded way on wasm with %s, the same bits from one thread and two",
+    (name) => expectSingleSteps(cases[name], { createModel, fixture }, wasmDevices),
   );
 });
