@@ -1,7 +1,8 @@
 // Matrix product: the tile of the convolution, 4 rows x 8 columns in eight registers, one step of k a turn, over rows
 // of any strides and a panel of eight packed columns.
 import { define, integers } from "../assembler.ts";
-import { f32x4, type Local, load, loadLane, op, select, type Value, value } from "../values.ts";
+import { f32x4, type Local, load, op, select, type Value } from "../values.ts";
+import { matmulTiles, packEights, packFours } from "./matmul-tiles.ts";
 
 /** Rows of a tile, and columns of a panel. */
 const ROWS = 4;
@@ -63,43 +64,4 @@ const matmulPanel = define(
   },
 );
 
-/** to[k][0..8) = b[k][column] for depth steps of k; lanes from `columns` on repeat the last column. Steps in bytes. */
-const packPanel = define(
-  integers("b", "to", "depth", "columns", "bStep", "bColumn"),
-  (f, { b, to, depth, columns, bStep, bColumn }) => {
-    const sources = f.locals("i32", PANEL);
-    const last = f.local("i32");
-    f.set(last, op("i32.sub", columns, 1));
-    const side = op("i32.and", op("i32.eq", bColumn, 4), op("i32.eq", columns, PANEL));
-    f.if(
-      side,
-      () =>
-        f.countdown(depth, () => {
-          for (const offset of [0, 16]) f.store("v128.store", to, load("v128.load", b, offset), offset);
-          f.increase(b, bStep);
-          f.increase(to, 4 * PANEL);
-        }),
-      () => {
-        for (const [j, source] of sources.entries())
-          f.set(
-            source,
-            op("i32.add", b, op("i32.mul", select(op("i32.lt_s", last, j), last, value("i32", j)), bColumn)),
-          );
-        f.countdown(depth, () => {
-          for (const half of [0, 1]) {
-            const [first, ...others] = sources.slice(LANES * half, LANES * (half + 1)) as [Local<"i32">];
-            const vector = others.reduce<Value<"v128">>(
-              (x, source, i) => loadLane(source, x, i + 1),
-              load("v128.load32_splat", first),
-            );
-            f.store("v128.store", to, vector, 16 * half);
-          }
-          for (const source of sources) f.increase(source, bStep);
-          f.increase(to, 4 * PANEL);
-        });
-      },
-    );
-  },
-);
-
-export const matmulKernels = { matmulPanel, packPanel };
+export const matmulKernels = { matmulPanel, matmulTiles, packFours, packEights };

@@ -3,7 +3,7 @@ import { sizeOf } from "../../../shape.ts";
 import { PANEL } from "../kernels/matmul.ts";
 import { loopsOver } from "../plan/loops.ts";
 import { addressOf, expandPlace, type Place } from "../plan/place.ts";
-import { panelBytes, panelsOf } from "../steps/matmul.ts";
+import { DEPTH, panelBytes, panelsOf } from "../steps/matmul.ts";
 import type { Builder, Lowering } from "./builder.ts";
 import { inBytes } from "./reduce.ts";
 
@@ -11,11 +11,11 @@ import { inBytes } from "./reduce.ts";
 const MULTIPLY_ADD = 1 / 20;
 const VECTOR = 0.2;
 const ELEMENT = 0.6;
-/** Rows whose elements do not follow each other are packed if so many panels read them and they are so long. */
-const PACK_FROM = { panels: 4, depth: 257 };
+/** Rows are packed if so many panels read them, over so many steps. */
+const PACK_FROM = { panels: 3, depth: 16 };
 /** Bytes of rows that stay in the second-level cache while all panels pass. */
 const BLOCK_BYTES = 192 * 1024;
-const LEAST_BLOCK = 48;
+const LEAST_BLOCK = 16;
 /** Pieces of work to share among threads, at least, where there is enough of it; and less than this is not shared. */
 const PIECES = 8;
 const SMALL = 65536;
@@ -55,12 +55,21 @@ function pack(builder: Builder, m: Matrices, small: boolean): Matrices {
   const { rows: depth, columns } = m;
   const panels = builder.derived(m.place, `panels of ${m.row} ${m.column}`, () => {
     const to = builder.scratch([...distinct, (panelsOf(columns) * panelBytes(depth)) / 4]);
-    const batch = inBytes(loopsOver(distinct, [to.strides.slice(0, -1), strides]));
+    const count = panelsOf(columns);
+    const walks = [
+      [...strides, PANEL * m.column],
+      [...to.strides.slice(0, -1), panelBytes(depth) / 4],
+      [...distinct.map(() => 0), 1],
+    ];
+    const loops = loopsOver([...distinct, count], walks).map(({ n, strides: [from, at, panel] }) => ({
+      n,
+      strides: [4 * at!, 4 * from!, panel!],
+    }));
     builder.step({ reads: [m.place.storage], writes: [to.storage] }, () => ({
       op: "pack",
       from: addressOf(m.place),
       to: addressOf(to),
-      batch,
+      loops,
       ...{ depth, columns, step: 4 * m.row, column: 4 * m.column, serial: small },
     }));
     return to;
@@ -75,24 +84,23 @@ function product(builder: Builder, a: Matrices, b: Matrices, y: Matrices): void 
   const batch = sizeOf(batchOf(y).shape);
   const work = batch * rows * columns * depth;
   const panels = pack(builder, b, work < SMALL);
-  const packedRows = depth >= PACK_FROM.depth && a.column !== 1 && panelsOf(columns) >= PACK_FROM.panels;
-  const left = packedRows ? pack(builder, transposed(a), work < SMALL) : a;
+  const packs = depth >= PACK_FROM.depth && panelsOf(columns) >= PACK_FROM.panels;
   const loops = loopsOver(
     batchOf(y).shape,
-    [y, left, panels].map((m) => batchOf(m).strides),
+    [y, a, panels].map((m) => batchOf(m).strides),
   );
-  const most = Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / (4 * depth)));
+  const most = Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / (4 * Math.min(depth, DEPTH))));
   const down = Math.max(Math.ceil(rows / most), Math.min(Math.ceil(PIECES / batch), Math.ceil(rows / LEAST_BLOCK)));
   const block = roundUp(Math.ceil(rows / down), PANEL);
   const across = Math.min(panelsOf(columns), Math.ceil(PIECES / (batch * Math.ceil(rows / block))));
-  const reads = [left.place.storage, panels.place.storage];
+  const reads = [a.place.storage, panels.place.storage];
   builder.step({ reads, writes: [y.place.storage] }, () => ({
     op: "matmul",
-    a: addressOf(left.place),
+    a: addressOf(a.place),
     panels: addressOf(panels.place),
     y: addressOf(y.place),
     batch: inBytes(loops),
-    ...{ rows, depth, columns, packedRows, block, wide: Math.ceil(panelsOf(columns) / across) },
+    ...{ rows, depth, columns, packs, block, wide: Math.ceil(panelsOf(columns) / across) },
     ...{ aRow: 4 * a.row, aStep: 4 * a.column, yRow: 4 * y.row, yColumn: 4 * y.column },
     serial: work < SMALL,
   }));

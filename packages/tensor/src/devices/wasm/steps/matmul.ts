@@ -1,5 +1,6 @@
-// Batched matrix products: one operand packed to panels of eight columns, the other read in place or packed likewise.
+// Batched matrix products: one operand packed to panels of eight columns, the other read in place or packed block by block.
 import { PANEL } from "../kernels/matmul.ts";
+import { ROW_BYTES, TILE_ROWS } from "../kernels/multiply-adds.ts";
 import type { Loop } from "../plan/loops.ts";
 import { type Machine, share } from "./machine.ts";
 import { eachTurn, turnsOf } from "./walk.ts";
@@ -9,8 +10,8 @@ export interface PackStep {
   /** Byte addresses of the first matrix [depth, columns] and its panels [columns / 8][depth][8]. */
   readonly from: number;
   readonly to: number;
-  /** Loops over the batch, bytes of [to, from] per turn. */
-  readonly batch: readonly Loop[];
+  /** Loops over batch and panels, bytes of [to, from] per turn, and number of the panel. */
+  readonly loops: readonly Loop[];
   readonly depth: number;
   readonly columns: number;
   /** Bytes from step to step of the depth, and from column to column. */
@@ -27,10 +28,11 @@ export interface MatmulStep {
   readonly rows: number;
   readonly depth: number;
   readonly columns: number;
-  /** Bytes from row to row and along k; of packed rows (panels of eight rows) nothing. */
+  /** Bytes from row to row and along k. */
   readonly aRow: number;
   readonly aStep: number;
-  readonly packedRows: boolean;
+  /** Rows are packed to tiles of four, in the scratch of the thread. */
+  readonly packs: boolean;
   readonly yRow: number;
   readonly yColumn: number;
   /** Rows and panels of one piece of work. */
@@ -41,50 +43,124 @@ export interface MatmulStep {
 /** Bytes of a panel. */
 export const panelBytes = (depth: number): number => 4 * PANEL * depth;
 export const panelsOf = (columns: number): number => Math.ceil(columns / PANEL);
+/** Steps of the depth that are added up before the next ones: a panel of them and a tile stay in the first-level cache. */
+export const DEPTH = 512;
+/** Between packed tiles, so that they do not all fall into the same lines of the cache. */
+const GAP = 64;
 
 export function runPack(step: PackStep, machine: Machine): void {
-  const { depth, columns } = step;
-  const count = panelsOf(columns);
-  const inner: Loop = { n: count, strides: [panelBytes(depth), PANEL * step.column] };
-  const loops = [...step.batch, inner];
-  eachTurn(loops, share(turnsOf(loops), machine), ([to, from], turn) => {
-    machine.kernels.packPanel({
-      b: step.from + from!,
+  const { loops, depth, columns } = step;
+  eachTurn(loops, share(turnsOf(loops), machine), ([to, from, panel]) => {
+    machine.kernels.packEights({
+      x: step.from + from!,
       to: step.to + to!,
-      depth,
-      columns: Math.min(PANEL, columns - PANEL * (turn % count)),
-      bStep: step.step,
-      bColumn: step.column,
+      ...{ outer: 1, xOuter: 0, toOuter: 0 },
+      ...{ inner: depth, xInner: step.step, toInner: 4 * PANEL },
+      xLane: step.column,
+      lanes: Math.min(PANEL, columns - PANEL * panel!),
     });
   });
 }
 
 export function runMatmul(step: MatmulStep, machine: Machine): void {
-  const { kernels } = machine;
-  const { rows, depth, columns, aRow, aStep, packedRows, yRow, yColumn, block, wide } = step;
+  const { rows, columns, block, wide } = step;
   const panels = panelsOf(columns);
   const down = Math.ceil(rows / block);
   const across = Math.ceil(panels / wide);
   const still = [0, 0, 0];
   const loops = [...step.batch, { n: down, strides: still }, { n: across, strides: still }];
-  const height = packedRows ? PANEL : block;
+  const run = step.packs ? packedPiece : piece;
   eachTurn(loops, share(turnsOf(loops), machine), ([y, a, b], turn) => {
-    const right = wide * (turn % across);
-    const top = block * (Math.floor(turn / across) % down);
-    const bottom = Math.min(rows, top + block);
-    for (let panel = right; panel < Math.min(panels, right + wide); panel++)
-      for (let row = top; row < bottom; row += height)
-        kernels.matmulPanel({
-          a: step.a + a! + (packedRows ? (row / PANEL) * panelBytes(depth) : row * aRow),
-          panel: step.panels + b! + panel * panelBytes(depth),
-          y: step.y + y! + row * yRow + PANEL * panel * yColumn,
-          rows: Math.min(height, bottom - row),
-          depth,
-          columns: Math.min(PANEL, columns - PANEL * panel),
-          aRow: packedRows ? 4 : aRow,
-          aStep: packedRows ? 4 * PANEL : aStep,
-          yRow,
-          yStep: yColumn,
-        });
+    const panel = wide * (turn % across);
+    const row = block * (Math.floor(turn / across) % down);
+    run(step, machine, {
+      a: step.a + a! + row * step.aRow,
+      b: step.panels + b! + panel * panelBytes(step.depth),
+      y: step.y + y! + row * step.yRow + PANEL * panel * step.yColumn,
+      rows: Math.min(block, rows - row),
+      columns: Math.min(PANEL * wide, columns - PANEL * panel),
+    });
   });
+}
+
+interface Piece {
+  readonly a: number;
+  readonly b: number;
+  readonly y: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function piece(
+  { depth, aRow, aStep, yRow, yColumn }: MatmulStep,
+  { kernels }: Machine,
+  { a, b, y, rows, columns }: Piece,
+): void {
+  for (let panel = 0; panel < panelsOf(columns); panel++)
+    kernels.matmulPanel({
+      a,
+      panel: b + panel * panelBytes(depth),
+      y: y + PANEL * panel * yColumn,
+      rows,
+      depth,
+      columns: Math.min(PANEL, columns - PANEL * panel),
+      aRow,
+      aStep,
+      yRow,
+      yStep: yColumn,
+    });
+}
+
+function packedPiece(step: MatmulStep, { kernels, scratch }: Machine, { a, b, y, rows, columns }: Piece): void {
+  const { aRow, aStep, yRow, yColumn } = step;
+  for (let k = 0; k < step.depth; k += DEPTH) {
+    const depth = Math.min(DEPTH, step.depth - k);
+    const aTile = ROW_BYTES * depth + GAP;
+    packRows(kernels, { a: a + k * aStep, to: scratch, rows, depth, aRow, aStep, aTile });
+    const whole = Math.floor(columns / PANEL);
+    const run = (panel: number, panels: number, width: number) =>
+      kernels.matmulTiles({
+        ...{ a: scratch, aTile, b: b + panel * panelBytes(step.depth) + k * 4 * PANEL, bPanel: panelBytes(step.depth) },
+        ...{ panels, y: y + PANEL * panel * yColumn, rows, depth, columns: width, yRow, yStep: yColumn },
+        fresh: k === 0 ? 1 : 0,
+      });
+    if (whole > 0) run(0, whole, PANEL);
+    if (columns > PANEL * whole) run(whole, 1, columns - PANEL * whole);
+  }
+}
+
+/** Rows as tiles [rows / 4][depth][4], walked as they lie. */
+function packRows(
+  kernels: Machine["kernels"],
+  {
+    a,
+    to,
+    rows,
+    depth,
+    aRow,
+    aStep,
+    aTile,
+  }: Record<"a" | "to" | "rows" | "depth" | "aRow" | "aStep" | "aTile", number>,
+): void {
+  const whole = Math.floor(rows / TILE_ROWS);
+  const rest = rows - whole * TILE_ROWS;
+  const alongRows = Math.abs(aRow) < Math.abs(aStep);
+  const run = (tile: number, tiles: number, lanes: number) => {
+    const x = a + tile * TILE_ROWS * aRow;
+    const at = to + tile * aTile;
+    if (alongRows)
+      kernels.packFours({
+        ...{ x, to: at, xLane: aRow, lanes },
+        ...{ outer: depth, xOuter: aStep, toOuter: ROW_BYTES },
+        ...{ inner: tiles, xInner: TILE_ROWS * aRow, toInner: aTile },
+      });
+    else
+      kernels.packFours({
+        ...{ x, to: at, xLane: aRow, lanes },
+        ...{ outer: tiles, xOuter: TILE_ROWS * aRow, toOuter: aTile },
+        ...{ inner: depth, xInner: aStep, toInner: ROW_BYTES },
+      });
+  };
+  if (whole > 0) run(0, whole, TILE_ROWS);
+  if (rest > 0) run(whole, 1, rest);
 }
