@@ -3,14 +3,14 @@ import { currentTrace } from "./bind.ts";
 import { cpu } from "./devices/cpu/cpu.ts";
 import type { Device, Executable } from "./devices/device.ts";
 import { createWasm } from "./devices/wasm/device.ts";
-import { OpError } from "./errors.ts";
+import { MemoryError, OpError } from "./errors.ts";
 import { type Hoisted, hoist } from "./passes/hoist.ts";
 import { optimize } from "./passes/optimize.ts";
 import { printProgram } from "./passes/print.ts";
 import type { Program } from "./passes/program.ts";
 import { type Report, report } from "./passes/report.ts";
 import { showShape } from "./shape.ts";
-import { concrete, Tensor } from "./tensor.ts";
+import { concrete, Tensor, type TensorSpec } from "./tensor.ts";
 import { Trace } from "./trace.ts";
 
 let wasm: Device | undefined;
@@ -41,12 +41,17 @@ export type Result = Tensor | Readonly<Record<string, Tensor>>;
 export interface CompileOptions {
   /** A name, or a device with settings of its own such as `createWasm({ threads: 1 })`. */
   readonly device?: DeviceSpec;
-  /** Programs kept, one per signature; beyond, the one unused for longest is dropped and compiled again when needed. */
+  /** Programs kept, one per signature; beyond, or where memory is short, the one unused for longest is dropped and compiled again when needed. */
   readonly maxPrograms?: number;
 }
 
 export interface Compiled<I extends readonly Tensor[], R extends Result> extends Disposable {
   (...inputs: I): Promise<R>;
+  /**
+   * Compiles and plans for inputs like these, or for inputs of these shapes, without a run; the next call finds it done.
+   * @throws MemoryError if the device has no room for the program.
+   */
+  prepare(...inputs: { readonly [K in keyof I]: TensorSpec }): void;
   /** Cost of the program for inputs like these (by default, of the program used last). @throws OpError if there is none. */
   report(...inputs: I | []): Report;
   /** The program as text. */
@@ -78,18 +83,21 @@ export function compile<I extends readonly Tensor[], R extends Result>(
 ): Compiled<I, R> {
   const target = deviceOf(device);
   const programs = new Map<string, Loaded<R>>();
-  const key = (inputs: readonly Tensor[]) => inputs.map((t) => `${showShape(t.shape)} ${t.dtype}`).join("; ");
+  const key = (inputs: readonly TensorSpec[]) => inputs.map((t) => `${showShape(t.shape)} ${t.dtype}`).join("; ");
 
-  const load = (inputs: I): Loaded<R> => {
+  const dropOldest = (): boolean => {
+    for (const [oldest, { executable }] of programs) {
+      executable.dispose();
+      return programs.delete(oldest);
+    }
+    return false;
+  };
+  const load = (inputs: readonly TensorSpec[]): Loaded<R> => {
     const signature = key(inputs);
-    const found = programs.get(signature) ?? build(fn, inputs, target);
+    const found = programs.get(signature) ?? build(fn, inputs, { device: target, makeRoom: dropOldest });
     programs.delete(signature);
     programs.set(signature, found);
-    for (const [oldest, loaded] of programs) {
-      if (programs.size <= maxPrograms) break;
-      loaded.executable.dispose();
-      programs.delete(oldest);
-    }
+    while (programs.size > maxPrograms) dropOldest();
     return found;
   };
   const find = (inputs: I | []): Loaded<R> => {
@@ -101,7 +109,7 @@ export function compile<I extends readonly Tensor[], R extends Result>(
     for (const { executable } of programs.values()) executable.dispose();
     programs.clear();
   };
-  const call = async (...inputs: I): Promise<R> => {
+  const requireOutside = (): void => {
     if (currentTrace())
       throw new OpError(
         "compile",
@@ -109,11 +117,18 @@ export function compile<I extends readonly Tensor[], R extends Result>(
         "a call inside one",
         "call the plain function instead",
       );
+  };
+  const call = async (...inputs: I): Promise<R> => {
+    requireOutside();
     const { executable, pack } = load(inputs);
     return pack(await executable.run(inputs.map((t) => concrete(t, "compile"))));
   };
   return Object.defineProperty(
     Object.assign(call, {
+      prepare: (...inputs: readonly TensorSpec[]) => {
+        requireOutside();
+        load(inputs);
+      },
       report: (...inputs: I | []) => report(find(inputs).hoisted, find(inputs).executable),
       print: (...inputs: I | []) => printProgram(find(inputs).hoisted.program),
       dispose,
@@ -126,18 +141,23 @@ export function compile<I extends readonly Tensor[], R extends Result>(
 
 function build<I extends readonly Tensor[], R extends Result>(
   fn: (...inputs: I) => R,
-  examples: I,
-  device: Device,
+  examples: readonly TensorSpec[],
+  { device, makeRoom }: { device: Device; makeRoom: () => boolean },
 ): Loaded<R> {
   const { program, pack } = trace(fn, examples);
   const hoisted = hoist(optimize(program));
-  return { hoisted, executable: device.load(hoisted), pack };
+  for (;;)
+    try {
+      return { hoisted, executable: device.load(hoisted), pack };
+    } catch (error) {
+      if (!(error instanceof MemoryError && makeRoom())) throw error;
+    }
 }
 
 /** Runs `fn` on symbols like the examples. */
 export function trace<I extends readonly Tensor[], R extends Result>(
   fn: (...inputs: I) => R,
-  examples: I,
+  examples: readonly TensorSpec[],
 ): { program: Program; pack: (outputs: readonly Tensor[]) => R } {
   const recording = new Trace();
   const inputs = examples.map((t) => new Tensor(t.shape, t.dtype, undefined, recording));

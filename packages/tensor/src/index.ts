@@ -14,7 +14,7 @@ export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from "./c
 export type { Device, Executable, PlannedMemory } from "./devices/device.ts";
 export { createWasm, type WasmOptions } from "./devices/wasm/device.ts";
 export { allocate, type Dtype, isFloating, promote, type TypedArray } from "./dtype.ts";
-export { OpError } from "./errors.ts";
+export { MemoryError, OpError, WorkerError } from "./errors.ts";
 export * from "./ops/composed.ts";
 export * from "./ops/index-ops.ts";
 export * from "./ops/linear.ts";
