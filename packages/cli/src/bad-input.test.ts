@@ -1,6 +1,6 @@
 // Every mistake of the user: exit code 2, one line on standard error that says what to do, no stack.
 
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { readSafetensors, writeSafetensors } from "@orepa/autograd";
 import { zeros } from "@orepa/tensor";
@@ -44,8 +44,14 @@ describe("arguments", () => {
     await expectRefusal(["predict", "source=x.jpg"], "model", "deployed.safetensors");
   });
   test("predict asks for a source", () => expectRefusal(["predict", "model=x.safetensors"], "source"));
-  test("layers that do not exist cannot be frozen", () =>
-    expectRefusal(["train", ...TINY, "fraction=0.006", "freeze=99"], "freeze", "0..5"));
+  test("layers that do not exist cannot be frozen; no folder stays behind of a run that took no step", async () => {
+    const words = ["train", ...TINY, "fraction=0.006", "freeze=99"];
+    await expectRefusal(words, "freeze", "0..5");
+    expect(await readdir(path.join(place.cwd, "runs/detect"))).toEqual([]);
+    // It may have been there before.
+    await expectRefusal([...words, "exist_ok"], "freeze", "0..5");
+    expect(await readdir(path.join(place.cwd, "runs/detect"))).toEqual(["train"]);
+  });
 });
 
 describe("data", () => {

@@ -3,6 +3,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { type Batch, type Dataset, type Loader, type TrainLoaderOptions, trainLoader, UserError } from "@orepa/yolo";
+import { Failure } from "./failure.ts";
 import type { FeedSource } from "./feed-source.ts";
 
 /** What a worker begins with. */
@@ -64,7 +65,7 @@ function threadedFeed(order: FeedOrder, batches: number): Feed {
   let isClosing = false;
   const breakDown = (reason: string): void => {
     if (isClosing) return;
-    broken ??= new UserError(
+    broken ??= new Failure(
       `workers: expected batches from ${order.workers} threads, got ${reason} (workers=0 does without threads)`,
     );
     for (const { reject } of waiting.values()) reject(broken);

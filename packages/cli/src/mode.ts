@@ -8,7 +8,7 @@ import { type Io, line } from "./io.ts";
 import type { Command } from "./parse-args.ts";
 
 /** What a mode returns: the object that `--json` prints, and whether the user stopped it. */
-interface Outcome {
+export interface Outcome {
   readonly json: object;
   readonly interrupted?: boolean;
 }

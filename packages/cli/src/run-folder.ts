@@ -1,6 +1,6 @@
 // The folder of a run: runs/<task>/<mode>, then <mode>2, <mode>3 ...
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { UserError } from "@orepa/yolo";
 import { stringify } from "yaml";
@@ -40,6 +40,11 @@ export async function createRunFolder({ cwd, project, name, existOk }: RunFolder
     if (await make(folder)) return folder;
     if (existOk && (await kindOf(folder)) === "folder") return folder;
   }
+}
+
+/** Takes away the folder of a run that failed before it had a result, unless it may have been there before. */
+export async function discardRunFolder(folder: string, { exist_ok }: Pick<Settings, "exist_ok">): Promise<void> {
+  if (!exist_ok) await rm(folder, { recursive: true });
 }
 
 /** Writes args.yaml: every argument with the value that was used. */

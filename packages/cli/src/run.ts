@@ -1,7 +1,8 @@
 // The command as a function: words in, exit code out. No process state but what Io hands in.
 
-import { OpError } from "@orepa/tensor";
+import { OpError, WorkerError } from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
+import { Failure } from "./failure.ts";
 import { helpText } from "./help.ts";
 import { type Io, line } from "./io.ts";
 import { version } from "./mode.ts";
@@ -12,7 +13,7 @@ import { train } from "./modes/train.ts";
 import { val } from "./modes/val.ts";
 import { parseArguments } from "./parse-args.ts";
 
-/** Exit codes: fine, a defect of ours, a mistake of the user, stopped by Ctrl-C. */
+/** Exit codes: fine, a failure or a defect that is not the user's, a mistake of the user, stopped by Ctrl-C. */
 export const EXIT = { ok: 0, defect: 1, user: 2, interrupted: 130 } as const;
 
 const modes = { train, val, predict, info, bench } as const;
@@ -31,8 +32,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     // An op that refuses its input says what it expected and what it got: enough for one line too.
-    if (!(error instanceof UserError || error instanceof OpError)) throw error;
+    const isFailure = error instanceof Failure || error instanceof WorkerError;
+    if (!(isFailure || error instanceof UserError || error instanceof OpError)) throw error;
     io.writeError(`error: ${error.message.replace(/\s*\n\s*/g, " ")}\n`);
-    return EXIT.user;
+    return isFailure ? EXIT.defect : EXIT.user;
   }
 }

@@ -5,7 +5,7 @@
  * `op: expected ..., got ... (hint)`; the same parts are fields.
  */
 export class OpError extends Error {
-  override readonly name = "OpError";
+  override readonly name: string = "OpError";
   readonly op: string;
   readonly expected: string;
   readonly got: string;
@@ -18,4 +18,33 @@ export class OpError extends Error {
     this.got = got;
     this.hint = hint;
   }
+}
+
+/** A worker thread of a device has died or hangs: the device cannot be used any more. */
+export class WorkerError extends OpError {
+  override readonly name = "WorkerError";
+}
+
+/** Something does not fit into the memory of a device; the fields are bytes. */
+export class MemoryError extends OpError {
+  override readonly name = "MemoryError";
+  /** What it would take, and what may be had for it. */
+  readonly needed: number;
+  readonly available: number;
+
+  constructor(op: string, { needed, available, use, hint }: MemoryShortage) {
+    super(op, `at most ${Math.floor(available / MIB)} MiB for ${use}`, `${Math.ceil(needed / MIB)} MiB`, hint);
+    this.needed = needed;
+    this.available = available;
+  }
+}
+const MIB = 2 ** 20;
+
+/** What was asked of a memory that it does not have. */
+interface MemoryShortage {
+  readonly needed: number;
+  readonly available: number;
+  /** What it is for. */
+  readonly use: string;
+  readonly hint: string;
 }

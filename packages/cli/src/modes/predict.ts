@@ -1,7 +1,7 @@
 // orepa predict: finds objects in pictures and draws them.
 
 import path from "node:path";
-import { compile, fromData, type Tensor } from "@orepa/tensor";
+import { compile, fromData, MemoryError, type Tensor } from "@orepa/tensor";
 import {
   type DetectedBox,
   type DetectModel,
@@ -20,7 +20,7 @@ import { printModel } from "../model-report.ts";
 import { loadedModel, readWeights } from "../models.ts";
 import { nodeFiles, writeAtomic } from "../node-files.ts";
 import { general } from "../results-csv.ts";
-import { createRunFolder, writeArguments } from "../run-folder.ts";
+import { createRunFolder, discardRunFolder, writeArguments } from "../run-folder.ts";
 
 const PICTURES = /\.(bmp|jpe?g|mpo|png|webp|avif|gif)$/i;
 /** Least confidence of a box when conf= is not given. */
@@ -72,7 +72,10 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
       continue;
     }
     const start = io.now();
-    const boxes = await detect(image);
+    const boxes = await detect(image).catch(async (error: unknown) => {
+      if (predictions.length === 0) await discardRunFolder(folder, settings);
+      throw error;
+    });
     const milliseconds = io.now() - start;
     predictions.push({ path: file, boxes });
     await writePrediction(folder, { name: uniqueName(path.basename(file), taken), image, boxes, names, settings });
@@ -103,6 +106,7 @@ function detector(
     const placement = placeLetterbox(image, { width: side, height: side }, { auto: true, stride });
     const { width, height, data } = letterbox(image, placement);
     const input = fromData(planes(data, width * height), [1, 3, height, width]);
+    requireRoom(() => program.prepare(input), imgsz);
     const output = await program(input);
     const [batch, channels, anchors] = output.shape;
     const [boxes] = postprocess(
@@ -113,6 +117,19 @@ function detector(
     );
     return boxes!;
   };
+}
+
+/** Plans the program. Throws a UserError if it does not fit into the memory. */
+function requireRoom(prepare: () => void, imgsz: number): void {
+  try {
+    prepare();
+  } catch (error) {
+    if (!(error instanceof MemoryError)) throw error;
+    const [needed, available] = [error.needed, error.available].map((bytes) => Math.ceil(bytes / 2 ** 20));
+    throw new UserError(
+      `memory: imgsz=${imgsz} needs ${needed} MiB, the device has ${available} MiB (take a smaller imgsz=)`,
+    );
+  }
 }
 
 /** Interleaved bytes to planes of 0..1. */

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { stateDict, writeSafetensors } from "@orepa/autograd";
-import { Generator, rand, type Tensor } from "@orepa/tensor";
+import { Generator, rand, type Tensor, WorkerError } from "@orepa/tensor";
 import {
   type Dataset,
   type DetectModel,
@@ -19,9 +19,10 @@ import {
   validate,
 } from "@orepa/yolo";
 import { feedSource, hasValidation, openSplit } from "../data.ts";
+import { Failure } from "../failure.ts";
 import { type Feed, openFeed } from "../feed.ts";
 import { type Io, line } from "../io.ts";
-import { deviceOf, greet, type ModeFunction } from "../mode.ts";
+import { deviceOf, greet, type ModeFunction, type Outcome } from "../mode.ts";
 import { fuseFacts, printModel } from "../model-report.ts";
 import { loadedModel, metadataOf, readWeights } from "../models.ts";
 import { kindOf, writeAtomic } from "../node-files.ts";
@@ -34,7 +35,7 @@ import {
 } from "../plots.ts";
 import { clock, progressLine } from "../progress.ts";
 import { resultLine, resultLines, resultsText } from "../results-csv.ts";
-import { writeArguments } from "../run-folder.ts";
+import { discardRunFolder, writeArguments } from "../run-folder.ts";
 import { planMetadata, planModel, planTraining, type TrainPlan, trainArguments } from "../train-plan.ts";
 import { trainReport } from "../train-report.ts";
 import { printValidation, speedLine } from "../validation-table.ts";
@@ -44,6 +45,24 @@ export const train: ModeFunction = async (command, io) => {
   const started = io.now();
   greet(io, command.settings);
   const plan = await planTraining(command, io);
+  let hasResult = plan.resume !== null;
+  const onStep = (): void => {
+    hasResult = true;
+  };
+  try {
+    return await carryOut(plan, { started, onStep }, io);
+  } catch (error) {
+    if (!hasResult) await discardRunFolder(plan.folder, plan.settings);
+    throw error;
+  }
+};
+
+/** The whole of a training; `onStep` learns of every step taken. */
+async function carryOut(
+  plan: TrainPlan,
+  { started, onStep }: { started: number; onStep: () => void },
+  io: Io,
+): Promise<Outcome> {
   const { settings, folder } = plan;
   line(
     io,
@@ -91,6 +110,7 @@ export const train: ModeFunction = async (command, io) => {
       onEvent: async (event) => {
         report(event);
         if (event.type === "batch") {
+          onStep();
           waited += event.dataSeconds;
           worked += event.stepSeconds;
         }
@@ -100,12 +120,15 @@ export const train: ModeFunction = async (command, io) => {
       },
     });
   } catch (error) {
-    if (!(error instanceof NonFiniteLossError)) throw error;
-    const kept =
-      (await kindOf(weightsFile(folder, "last"))) === "file"
-        ? `; last good weights: ${weightsFile(folder, "last")}`
-        : "";
-    throw new UserError(`${error.message}${kept}`);
+    const kept = weightsFile(folder, "last");
+    const isKept = (await kindOf(kept)) === "file";
+    if (error instanceof NonFiniteLossError)
+      throw new UserError(`${error.message}${isKept ? `; last good weights: ${kept}` : ""}`);
+    if (error instanceof WorkerError || error instanceof Failure)
+      throw new Failure(
+        `${error.message}; ${isKept ? `to go on from the last checkpoint: resume=${kept}` : "no checkpoint was written yet"}`,
+      );
+    throw error;
   } finally {
     stop.off();
     for (const feed of feeds) await feed.close();
@@ -125,7 +148,7 @@ export const train: ModeFunction = async (command, io) => {
     `\n${epochs} epochs completed in ${clock((io.now() - started) / 1000)}, data wait ${share.toFixed(1)} % of the steps' time.`,
   );
   return { json: { epochs, last, run: folder, ...(await finish(plan, valDataset, io)) } };
-};
+}
 
 /** Validates the best weights, deploys them and says where everything is. */
 async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Promise<object> {

@@ -8,7 +8,7 @@ import { printModel } from "../model-report.ts";
 import { loadedModel, readWeights } from "../models.ts";
 import { writeValidationCharts, writeValidationPictures } from "../plots.ts";
 import { progressLine } from "../progress.ts";
-import { createRunFolder, writeArguments } from "../run-folder.ts";
+import { createRunFolder, discardRunFolder, writeArguments } from "../run-folder.ts";
 import { printValidation, speedLine } from "../validation-table.ts";
 
 /** Prints the metrics of every class and the speed. */
@@ -46,6 +46,9 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
     maxDetections: settings.max_det,
     keepDetections: settings.plots,
     onBatch: (batch, batches) => progress.update("validating", batch + 1, batches),
+  }).catch(async (error: unknown) => {
+    await discardRunFolder(folder, settings);
+    throw error;
   });
   if (result === null) throw new Error("validate: expected a result, got none although nothing asked to stop");
   progress.finish(`Validated ${result.all.images} pictures`);

@@ -4,7 +4,7 @@ import type { Concrete, Tensor } from "../tensor.ts";
 
 export interface Device {
   readonly name: string;
-  /** @throws OpError if the device cannot run the program, or has no room for it. */
+  /** @throws OpError if the device cannot run the program, MemoryError if it has no room for it. */
   load(program: Hoisted): Executable;
 }
 export interface Executable {
@@ -12,15 +12,20 @@ export interface Executable {
   readonly memory?: PlannedMemory;
   /** Time that every step of the runs so far took, where the device was asked to take it. */
   timings?(): readonly StepTiming[];
-  /** One run: inputs in, Variables updated, outputs out. */
+  /**
+   * One run: inputs in, Variables updated, outputs out. If it throws, other programs still run; Variables that it assigns and
+   * the device holds may have the old or the new value.
+   */
   run(inputs: readonly Concrete[]): Promise<readonly Tensor[]>;
   /** Gives back what the program holds. */
   dispose(): void;
 }
-/** Bytes, exact and the same on every machine. */
+/** Bytes, exact; all but `available` the same on every machine. */
 export interface PlannedMemory {
   /** Needed during a run alone: programs of one device share them. */
   readonly arena: number;
+  /** Most bytes that the arena could have had. */
+  readonly available: number;
   /** Held as long as the program is loaded: constants, tables, hoisted values. Variables not counted. */
   readonly program: number;
   /** Equations whose operands or results are copied in every run, packed weights included; all others read and write in place. */

@@ -5,6 +5,7 @@ import { compile, type DeviceSpec, Generator, type Report, rand, type Tensor } f
 import type { DetectModel } from "../model/detect-model.ts";
 import { fuse } from "../model/fuse.ts";
 import { defaultTrainArgs } from "../train/args.ts";
+import { requireFit } from "../train/fit.ts";
 import { createStep } from "../train/step.ts";
 
 /** What a workload is made of. */
@@ -35,6 +36,7 @@ const [SMALLEST, LARGEST] = [0.05, 0.4];
 /**
  * Forward, loss, backward, clipping, SGD and the average of the weights, in one program. Learning rates are 0, so that the weights,
  * and with them the assigned boxes, stay the same from run to run.
+ * Throws a UserError that names the largest batch that fits, if this one does not.
  */
 export function trainingWorkload({ createModel, imgsz, batch, device, seed = 0 }: WorkloadOptions): Workload {
   const [model, average] = [createModel(), createModel()];
@@ -43,6 +45,11 @@ export function trainingWorkload({ createModel, imgsz, batch, device, seed = 0 }
   const step = createStep({
     ...{ model, average, device, gains: { box, cls, dfl }, accumulates: false },
     optimizer: { name: "SGD", lr: 0, momentum, warmupBiasLr, weightDecay },
+  });
+  requireFit({
+    ...{ batch, imgsz },
+    prepare: (count) => step.prepare({ shape: [count, 3, imgsz, imgsz], targetShape: [count, BOXES, 5] }),
+    release: step.dispose,
   });
   const generator = new Generator(`boxes ${seed}`);
   const data = {
@@ -67,6 +74,11 @@ export function inferenceWorkload({ createModel, imgsz, batch, device, seed = 0 
   const side = 2 * Math.max(...original.strides);
   const { model } = fuse(original, { probe: pictures({ imgsz: side, batch: 1, seed }) });
   const infer = compile((images: Tensor) => model.predict(images), { device });
+  requireFit({
+    ...{ batch, imgsz },
+    prepare: (count) => infer.prepare({ shape: [count, 3, imgsz, imgsz], dtype: "float32" }),
+    release: infer.dispose,
+  });
   const images = pictures({ imgsz, batch, seed });
   return {
     run: async () => {

@@ -2,7 +2,7 @@
 import { Generator } from "@orepa/tensor";
 import { type Input, placeSample } from "./place-sample.ts";
 import { type TrainAugmentArgs, trainSample } from "./train-sample.ts";
-import type { Batch, Dataset } from "./types.ts";
+import type { Batch, BatchShapes, Dataset } from "./types.ts";
 
 /** A source of batches. Asked in order, it may prepare the next ones ahead. */
 export interface Loader {
@@ -10,6 +10,11 @@ export interface Loader {
   readonly batches: number;
   /** Batch `index` of an epoch. */
   batch(epoch: number, index: number): Promise<Batch>;
+}
+
+/** Batches whose shapes are known before they are made. */
+interface ShapedLoader extends Loader {
+  shapes(index: number): BatchShapes;
 }
 
 /** Numbers of target rows are rounded up to these (then doubled on), so that few shapes of programs arise. */
@@ -45,21 +50,28 @@ export function trainLoader(dataset: Dataset, options: TrainLoaderOptions): Load
 export function validationLoader(
   dataset: Dataset,
   options: { readonly batch: number; readonly imgsz: number; readonly rect: boolean; readonly stride: number },
-): Loader {
+): ShapedLoader {
   const { batch: size, imgsz, rect, stride } = options;
   const { samples } = dataset;
   const rows = targetRows(dataset);
   const aspect = (i: number) => samples[i]!.height / samples[i]!.width;
   const order = samples.map((_, i) => i);
   if (rect) order.sort((a, b) => aspect(a) - aspect(b) || a - b);
-  const batch = async (_epoch: number, index: number): Promise<Batch> => {
+  const at = (index: number) => {
     const indices = order.slice(index * size, (index + 1) * size);
-    const shape = rect ? rectangle(indices.map(aspect), imgsz, stride) : { width: imgsz, height: imgsz };
+    return { indices, sides: rect ? rectangle(indices.map(aspect), imgsz, stride) : { width: imgsz, height: imgsz } };
+  };
+  const batch = async (_epoch: number, index: number): Promise<Batch> => {
+    const { indices, sides } = at(index);
     const inputs: Input[] = [];
-    for (const i of indices) inputs.push(await placeSample(dataset, i, { ...shape, imgsz }));
+    for (const i of indices) inputs.push(await placeSample(dataset, i, { ...sides, imgsz }));
     return assemble(inputs, { indices, rows });
   };
-  return { batches: Math.ceil(samples.length / size), batch };
+  const shapes = (index: number): BatchShapes => {
+    const { indices, sides } = at(index);
+    return { shape: [indices.length, 3, sides.height, sides.width], targetShape: [indices.length, rows, 5] };
+  };
+  return { batches: Math.ceil(samples.length / size), batch, shapes };
 }
 
 /** Rectangular shapes get up to half a stride more than the picture needs. */

@@ -97,6 +97,9 @@ export interface LoadDatasetOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** The shapes of a batch. */
+export type BatchShapes = Pick<Batch, "shape" | "targetShape">;
+
 /** One batch: pictures in 0..1 as NCHW and padded targets. */
 export interface Batch {
   /** `[B, 3, H, W]`. */

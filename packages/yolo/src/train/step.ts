@@ -20,11 +20,12 @@ import {
   fromData,
   type Report,
   type Tensor,
+  type TensorSpec,
   tensor,
   Variable,
   zerosLike,
 } from "@orepa/tensor";
-import type { Batch } from "../data/types.ts";
+import type { Batch, BatchShapes } from "../data/types.ts";
 import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 import type { LossItems, OptimizerPlan } from "./events.ts";
@@ -61,6 +62,8 @@ export interface StepSettings extends Pick<BatchSettings, "lr" | "momentum"> {
 
 /** A training step with its state on the device. */
 export interface Step {
+  /** Compiles and plans all that a batch of these shapes runs, without a run. @throws MemoryError if it does not fit. */
+  prepare(shapes: BatchShapes): void;
   run(batch: Pick<Batch, "images" | "shape" | "targets" | "targetShape">, settings: StepSettings): Promise<StepResult>;
   /** The optimizer's Variables and, with `accumulates`, the summed gradients, by key. */
   readonly optimizerState: ReadonlyMap<string, Variable>;
@@ -71,6 +74,8 @@ export interface Step {
   dispose(): void;
 }
 
+/** Three learning rates, the momentum and the decay of the average. */
+const hyperCount = 5;
 /** Gradients are clipped to this global norm. */
 const maxNorm = 10;
 
@@ -148,12 +153,25 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
     const { norm } = await apply(...hyper);
     return { ...result, norm: norm.item() };
   };
+  const prepare: Step["prepare"] = (shapes) => {
+    const [images, targets] = batchSpecs(shapes);
+    const hyper = Array.from({ length: hyperCount }, (): TensorSpec => ({ shape: [], dtype }));
+    if (!accumulates) return whole.prepare(images, targets, ...hyper);
+    gather.prepare(images, targets);
+    apply.prepare(...hyper);
+  };
   const dispose = () => {
     for (const program of [whole, gather, apply]) program.dispose();
   };
   const report = () => (accumulates ? gather : whole).report();
-  return { run, optimizerState: state, accumulated, groups, report, dispose };
+  return { prepare, run, optimizerState: state, accumulated, groups, report, dispose };
 }
+
+/** The inputs of a program that takes a batch. */
+export const batchSpecs = ({ shape, targetShape }: BatchShapes): [images: TensorSpec, targets: TensorSpec] => [
+  { shape, dtype: "float32" },
+  { shape: targetShape, dtype: "float32" },
+];
 
 /** The update rule of a plan over the groups biases, decayed weights, norms. */
 function createUpdate(

@@ -1,11 +1,12 @@
 // The training loop on a tiny detector and drawn squares: repeatable, resumable in the middle of an epoch, and honest about failures.
 import { initialize, loadStateDict, namedParameters, readSafetensors, writeSafetensors } from "@orepa/autograd";
-import { full, Generator } from "@orepa/tensor";
+import { createWasm, full, Generator } from "@orepa/tensor";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parseDataYaml } from "../data/data-yaml.ts";
 import { loadDataset } from "../data/dataset.ts";
 import { encodePpm, memoryFileSystem, ppmCodec } from "../data/memory-files.ts";
 import type { Dataset } from "../data/types.ts";
+import { UserError } from "../errors.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 import { buildModel } from "../model/parser.ts";
 import { defaultTrainArgs } from "./args.ts";
@@ -223,6 +224,19 @@ describe("train", () => {
     const model = (await learned())();
     const { all } = (await validate({ model, dataset, device: "cpu", batch: 5, imgsz: 32, rect: false }))!;
     expect(all.map50).toBeGreaterThan(0.5);
+  });
+
+  it("says before the first step which batch fits into the memory, and that of the validation", async () => {
+    const large = { ...args, imgsz: 320, batch: 5, epochs: 1 };
+    const attempt = (own: TrainArgs, maximumBytes: number) =>
+      run({ args: own, device: createWasm({ threads: 1, maximumBytes }) });
+    const refused = attempt(large, 2 ** 25);
+    await expect(refused).rejects.toThrow(UserError);
+    const message = await refused.catch((error: Error) => error.message);
+    expect(message).toMatch(/^memory: imgsz=320 batch=5 needs \d+ MiB, the device has \d+ MiB; the largest batch/);
+    const most = Number(/\(batch=(\d)\)/.exec(message as string)![1]);
+    const { result } = await attempt({ ...large, batch: most }, 2 ** 25);
+    expect(result.reason).toBe("finished");
   });
 
   it("refuses a model of another number of classes", async () => {

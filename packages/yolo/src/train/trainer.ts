@@ -15,6 +15,7 @@ import type {
   TrainResult,
   ValidationResult,
 } from "./events.ts";
+import { requireFit } from "./fit.ts";
 import { NonFiniteLossError } from "./non-finite.ts";
 import { createSchedule } from "./schedule.ts";
 import { createStep } from "./step.ts";
@@ -26,7 +27,7 @@ const validationBatchFactor = 2;
 /**
  * Trains a detector. Every batch, epoch and checkpoint is told through `onEvent`. The same arguments and seed give the same weights
  * and rows, also when a run is interrupted and resumed.
- * Throws NonFiniteLossError when the loss or the gradient stops being a number; the checkpoint told last stays good.
+ * Throws a UserError before the first step if the batch does not fit into the device's memory, NonFiniteLossError when the loss or the gradient stops being a number; the checkpoint told last stays good.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { dataset, valDataset, device, resume, metadata, shouldStop = () => false } = options;
@@ -71,6 +72,23 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     last,
   });
 
+  /** Plans the largest programs of the training before the first of its steps. */
+  const requireRoom = (rows: number): void =>
+    requireFit({
+      ...{ batch: Math.min(args.batch, images), imgsz: args.imgsz },
+      prepare: (count) => {
+        step.prepare({ shape: [count, 3, args.imgsz, args.imgsz], targetShape: [count, rows, 5] });
+        const { planned } = step.report();
+        // A validation keeps nothing for a backward pass: twice the batch takes less than twice the memory.
+        if (valDataset !== null && planned && planned.arena > planned.available / validationBatchFactor)
+          validator.prepare({ dataset: valDataset, batch: count * validationBatchFactor, imgsz: args.imgsz });
+      },
+      release: () => {
+        step.dispose();
+        validator.dispose();
+      },
+    });
+
   try {
     const [biases, weights, norms] = step.groups.map(({ parameters }) => parameters.size) as [number, number, number];
     await emit({
@@ -99,6 +117,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         const before = clock();
         const batch = await loader.batch(epoch, index);
         const ready = clock();
+        if (epoch === begin.epoch && index === first) requireRoom(batch.targetShape[1]);
         const iteration = epoch * batches + index;
         const { lr, momentum, accumulate } = schedule.at(epoch, iteration);
         const apply = iteration - lastStep >= accumulate;

@@ -1,6 +1,6 @@
 // Validation: runs a model over a dataset and measures what it finds.
 import { namedVariables } from "@orepa/autograd";
-import { cast, compile, type DeviceSpec, fromData, isFloating, type Tensor } from "@orepa/tensor";
+import { cast, compile, type DeviceSpec, fromData, isFloating, sizeOf, type Tensor } from "@orepa/tensor";
 import { validationLoader } from "../data/batch.ts";
 import type { Dataset, Sample } from "../data/types.ts";
 import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
@@ -9,21 +9,37 @@ import { type Detections, nonMaxSuppression } from "../metrics/nms.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 import { scaleToPicture } from "../predict/postprocess.ts";
 import type { ClassRow, ValidatedImage, ValidateOptions, ValidationResult } from "./events.ts";
+import { requireFit } from "./fit.ts";
+import { batchSpecs } from "./step.ts";
 
 /** Validation options apart from model, device and loss, which a validator is made with. */
 type RunOptions = Omit<ValidateOptions, "model" | "device" | "loss">;
 
+/** Which batches a validation has. */
+type BatchOptions = Pick<RunOptions, "dataset" | "batch" | "imgsz" | "rect">;
+
 /** A model's compiled evaluation, to be run again after its weights have changed. */
 export interface Validator {
+  /** Compiles and plans the largest batch. @throws MemoryError if it does not fit. */
+  prepare(options: BatchOptions): void;
   /** The result, or null when `shouldStop` asked to end before it was complete. */
   run(options: RunOptions): Promise<ValidationResult | null>;
   dispose(): void;
 }
 
-/** Runs a model over a dataset once. Null when `shouldStop` asked to end. */
+/**
+ * Runs a model over a dataset once. Null when `shouldStop` asked to end.
+ * Throws a UserError that names the largest batch that fits, if this one does not.
+ */
 export async function validate(options: ValidateOptions): Promise<ValidationResult | null> {
   const validator = createValidator(options.model, options);
   try {
+    const { imgsz, batch } = options;
+    requireFit({
+      ...{ imgsz, batch: Math.min(batch, options.dataset.samples.length) },
+      prepare: (count) => validator.prepare({ ...options, batch: count }),
+      release: validator.dispose,
+    });
     return await validator.run(options);
   } finally {
     validator.dispose();
@@ -48,7 +64,14 @@ export function createValidator(
     },
     { device },
   );
-  return { run: (options) => run(evaluate, { nc, stride: Math.max(...strides) }, options), dispose: evaluate.dispose };
+  const stride = Math.max(...strides);
+  const prepare = ({ rect = true, ...options }: BatchOptions): void => {
+    const loader = validationLoader(options.dataset, { ...options, rect, stride });
+    const batches = Array.from({ length: loader.batches }, (_, index) => loader.shapes(index));
+    const largest = batches.sort((a, b) => sizeOf(b.shape) - sizeOf(a.shape))[0];
+    if (largest) evaluate.prepare(...batchSpecs(largest));
+  };
+  return { prepare, run: (options) => run(evaluate, { nc, stride }, options), dispose: evaluate.dispose };
 }
 
 async function run(

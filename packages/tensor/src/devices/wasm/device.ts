@@ -7,7 +7,7 @@ import { hostCall } from "../../primitives/host-call.ts";
 import { sizeOf } from "../../shape.ts";
 import { type Concrete, concrete, contiguous, fromData, type Tensor } from "../../tensor.ts";
 import type { Holder, Variable } from "../../variable.ts";
-import type { Device, Executable } from "../device.ts";
+import type { Device, Executable, PlannedMemory } from "../device.ts";
 import { Heap } from "./heap.ts";
 import type { HostPlan, Transfer } from "./lower/host.ts";
 import { makeMemory } from "./memory.ts";
@@ -67,7 +67,8 @@ class WasmDevice implements Device, Holder {
   load(hoisted: Hoisted): Executable {
     requireFloat32(hoisted);
     const held: number[] = [];
-    let bytes = 0;
+    let [bytes, available] = [0, 0];
+    let arena: number | undefined;
     const memory: PlanMemory = {
       persistent: {
         allocate: (size) => {
@@ -78,20 +79,28 @@ class WasmDevice implements Device, Holder {
         },
       },
       variable: (v) => this.#stateOf(v).address,
-      openArena: (size) => this.#heap.openArena(size),
+      openArena: (size) => {
+        available = this.#heap.available;
+        const address = this.#heap.openArena(size);
+        arena = size;
+        return address;
+      },
     };
     const free = (): void => {
+      if (arena !== undefined) this.#heap.closeArena(arena);
+      arena = undefined;
       for (const address of held.splice(0)) this.#heap.free(address);
     };
     try {
       const plan = makePlan(hoisted, memory, this.#shared);
-      return this.#executable(hoisted, plan, bytes, free);
+      const planned = { arena: plan.arenaBytes, available, program: bytes, copies: plan.copies };
+      return this.#executable(hoisted, plan, planned, free);
     } catch (error) {
       free();
       throw error;
     }
   }
-  #executable({ program }: Hoisted, plan: Plan, bytes: number, free: () => void): Executable {
+  #executable({ program }: Hoisted, plan: Plan, memory: PlannedMemory, free: () => void): Executable {
     const constants = [...program.variables.keys()].filter((v) => !program.updates.has(v));
     let id: number | undefined;
     let versions: readonly number[] | undefined;
@@ -106,7 +115,7 @@ class WasmDevice implements Device, Holder {
       ...(timings && {
         timings: () => plan.steps.map(({ op }, i) => ({ step: op, ...plan.origins[i]!, ms: timings[i]! })),
       }),
-      memory: { arena: plan.arenaBytes, program: bytes, copies: plan.copies },
+      memory,
       run: async (inputs) => {
         await this.#pool.start();
         id ??= loaded();
@@ -115,7 +124,13 @@ class WasmDevice implements Device, Holder {
         const now = constants.map((v) => v.version);
         const fresh = versions?.every((version, i) => version === now[i]) ?? false;
         const host = (call: number) => this.#hostCall(plan.hosts[call]!);
-        this.#pool.run(id, { from: fresh ? plan.prologue : 0, host, ...(timings && { timings }) });
+        try {
+          this.#pool.run(id, { from: fresh ? plan.prologue : 0, host, ...(timings && { timings }) });
+        } catch (error) {
+          // Some may be assigned already: values that are at home are taken from there again.
+          for (const v of program.updates.keys()) this.#stateOf(v).version = -1;
+          throw error;
+        }
         versions = now;
         for (const v of program.updates.keys()) {
           v.heldBy(this);
@@ -125,7 +140,6 @@ class WasmDevice implements Device, Holder {
       },
       dispose: () => {
         if (id !== undefined) this.#pool.release(id);
-        this.#heap.closeArena(plan.arenaBytes);
         free();
       },
     };

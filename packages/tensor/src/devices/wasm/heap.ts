@@ -1,6 +1,6 @@
 // Who owns which bytes of the memory. What lives long (Variables, constants, tables) is allocated from the bottom and
 // freed one by one; the arenas of programs, of which one runs at a time, share the top end.
-import { OpError } from "../../errors.ts";
+import { MemoryError, OpError } from "../../errors.ts";
 
 /** Every address is a multiple of a cache line. */
 const LINE = 64;
@@ -8,9 +8,6 @@ const LINE = 64;
 const BASE = LINE;
 const GUARD = 65536;
 const up = (bytes: number) => Math.max(1, Math.ceil(bytes / LINE)) * LINE;
-const MIB = 2 ** 20;
-const needs = (bytes: number) => `${Math.ceil(bytes / MIB)} MiB`;
-const atMost = (bytes: number) => `at most ${Math.floor(bytes / MIB)} MiB`;
 
 export class Heap {
   /** End of what may be used. */
@@ -31,21 +28,25 @@ export class Heap {
     for (const bytes of this.#taken.values()) used += bytes;
     return used;
   }
+  /** Most bytes that an arena may have now. */
+  get available(): number {
+    return this.#limit - this.#bottom();
+  }
   /**
    * The byte address of a new piece, of any content, in the lowest gap that holds it.
-   * @throws OpError if it would reach into the largest arena.
+   * @throws MemoryError if it would reach into the largest arena.
    */
   allocate(bytes: number): number {
     const size = up(bytes);
     const index = this.#free.findIndex((gap) => gap.bytes >= size);
     const gap = this.#free[index];
     if (!gap || gap.at + size > this.#arenaStart())
-      throw new OpError(
-        "wasm memory",
-        `${atMost(this.#arenaStart())} for Variables and constants`,
-        needs(this.#bottom() + size),
-        "dispose of compiled functions, or make batches or the model smaller",
-      );
+      throw new MemoryError("wasm memory", {
+        needed: this.#bottom() + size,
+        available: this.#arenaStart(),
+        use: "Variables and constants",
+        hint: "dispose of compiled functions, or make batches or the model smaller",
+      });
     this.#taken.set(gap.at, size);
     const { at } = gap;
     gap.at += size;
@@ -66,18 +67,17 @@ export class Heap {
   }
   /**
    * The address of an arena: a program's memory while it runs, up to the end. All arenas overlap.
-   * @throws OpError if it would reach down to what is allocated.
+   * @throws MemoryError if it would reach down to what is allocated.
    */
   openArena(bytes: number): number {
     const at = this.#limit - up(bytes);
-    const bottom = this.#bottom();
-    if (at < bottom)
-      throw new OpError(
-        "wasm memory",
-        `${atMost(this.#limit - bottom)} for a program`,
-        needs(bytes),
-        "make batches or pictures smaller, or dispose of compiled functions",
-      );
+    if (up(bytes) > this.available)
+      throw new MemoryError("wasm memory", {
+        needed: bytes,
+        available: this.available,
+        use: "a program",
+        hint: "make batches or pictures smaller, or dispose of compiled functions",
+      });
     this.#arenas.push(up(bytes));
     return at;
   }

@@ -2,16 +2,16 @@
 import type { Equation } from "../../../bind.ts";
 import { OpError } from "../../../errors.ts";
 import type { Group } from "../../../passes/fuse.ts";
-import { uniform } from "../../../passes/program.ts";
 import type { Pair } from "../../../primitives/conv/geometry.ts";
 import { type Shape, showShape, sizeOf } from "../../../shape.ts";
-import { type Concrete, contiguous, type Tensor } from "../../../tensor.ts";
+import { type Concrete, contiguous, fromView, type Tensor } from "../../../tensor.ts";
 import type { Borders } from "../plan/borders.ts";
 import type { Epilogue } from "../plan/epilogues.ts";
 import type { Layouts } from "../plan/layout.ts";
 import type { Membership } from "../plan/members.ts";
 import {
   addressOf,
+  expandPlace,
   isRowMajor,
   mapFloats,
   mapPlace,
@@ -187,14 +187,18 @@ export class Planner implements Builder {
     return storage;
   }
   #constant(t: Concrete): Place {
-    const number = uniform(t);
-    const values = number === undefined ? Float32Array.from(contiguous(t)) : Float32Array.of(number);
-    const one = this.kept([values.length]);
-    this.constants.push({ address: addressOf(one), values });
-    const place: Place =
-      number === undefined
-        ? rowMajorPlace(one.storage, t.shape)
-        : { ...rowMajorPlace(one.storage, t.shape), strides: t.shape.map(() => 0) };
+    // Values that repeat along an axis are kept once.
+    const { stride, offset } = t.view;
+    const once = fromView(
+      t,
+      t.shape.map((n, axis) => (stride[axis] === 0 ? 1 : n)),
+      stride,
+      offset,
+    );
+    const values = Float32Array.from(contiguous(once));
+    const kept = this.kept(once.shape);
+    this.constants.push({ address: addressOf(kept), values });
+    const place = expandPlace(kept, t.shape);
     this.#places.set(t, place);
     return place;
   }

@@ -1,15 +1,17 @@
 // The control block: words in the shared memory by which the threads meet, hand over commands and say that one failed.
 // A waiting thread spins for a while, because sleep and wake cost 100 us or more, then sleeps.
-import { OpError } from "../../../errors.ts";
+import { WorkerError } from "../../../errors.ts";
 
 /** Words per cache line of 64 bytes: words that different threads write lie on lines of their own. */
 const LINE = 16;
-const [GENERATION, COMMAND, ARRIVED, PHASE, FAILED, FAILURE] = [0, LINE, 2 * LINE, 3 * LINE, 4 * LINE, 5 * LINE];
+const [GENERATION, COMMAND, ARRIVED, PHASE, PASSED, FAILED, GONE, FAILURE] = [0, 1, 2, 3, 4, 5, 6, 7].map(
+  (line) => line * LINE,
+) as [number, number, number, number, number, number, number, number];
 const FAILURE_BYTES = 960;
 /** From here on a line per thread, written by that thread alone. */
 const THREADS = FAILURE + LINE + FAILURE_BYTES / 4;
-/** What a thread's line holds: steps begun, the one at work, and the last barrier it came to. */
-const [BEATS, STEP, BARRIER] = [0, 1, 2];
+/** What a thread's line holds: steps begun, the one at work, the last barrier it came to, and commands left half done. */
+const [BEATS, STEP, BARRIER, LEFT] = [0, 1, 2, 3];
 /** Reads of a word before a thread goes to sleep: 20 to 50 us. */
 const SPINS = 20_000;
 /** Milliseconds without a step or a barrier of any thread until the missing ones are given up. */
@@ -23,6 +25,13 @@ export class Left extends Error {}
 
 /** A command is five whole numbers; addresses beyond 2 GiB come back as they went in. */
 export type Command = readonly [kind: number, a: number, b: number, c: number, d: number];
+
+/** What failed first, and where. */
+interface Failure {
+  readonly message: string;
+  readonly thread: number;
+  readonly step: number;
+}
 
 export interface ControlOptions {
   readonly thread: number;
@@ -39,6 +48,7 @@ export class Control {
   readonly #patience: number;
   readonly #own: number;
   #generation = 0;
+  #recoveries = 0;
 
   /** Bytes of a control block; all zeros at first. */
   static bytes(threads: number): number {
@@ -60,7 +70,8 @@ export class Control {
   }
   /** Waits, for as long as it takes, for the next command. */
   next(): Command {
-    this.#wait(GENERATION, this.#generation++);
+    this.#wait(GENERATION, this.#generation);
+    this.#generation++;
     const words = this.#words.subarray(COMMAND, COMMAND + 5);
     return [...words].map((word) => word >>> 0) as unknown as Command; // five words
   }
@@ -71,7 +82,7 @@ export class Control {
   }
   /**
    * Returns when every thread has come here.
-   * @throws Left if another thread failed; OpError in the first thread if the others give no sign of life.
+   * @throws Left if another thread failed; WorkerError in the first thread if the others give no sign of life.
    */
   barrier(): void {
     if (this.#threads === 1) return;
@@ -81,12 +92,15 @@ export class Control {
     Atomics.store(words, this.#own + BARRIER, phase + 1);
     if (Atomics.add(words, ARRIVED, 1) === this.#threads - 1) {
       Atomics.store(words, ARRIVED, 0);
+      Atomics.store(words, PASSED, phase + 1);
       Atomics.add(words, PHASE, 1);
       Atomics.notify(words, PHASE);
       return;
     }
-    this.#wait(PHASE, phase);
-    this.#leave();
+    const isMissing = (t: number) => words[THREADS + t * LINE + BARRIER] !== ((phase + 1) | 0);
+    this.#wait(PHASE, phase, isMissing);
+    // Who wakes up late may find the failure of the next command, which it has yet to take.
+    if (((Atomics.load(words, PASSED) - phase) | 0) <= 0) this.#leave();
   }
   /** Makes all threads leave at their next barrier, or now if they wait at one. The first failure counts. */
   fail(message: string): void {
@@ -101,10 +115,35 @@ export class Control {
     Atomics.add(words, PHASE, 1);
     Atomics.notify(words, PHASE);
   }
-  /** What failed, if anything did. */
-  get failure(): { readonly message: string; readonly thread: number; readonly step: number } | undefined {
+  /** Says that this thread, which is not the first, has left a command that failed and is ready for the next. */
+  left(): void {
     const words = this.#words;
-    if (Atomics.load(words, FAILED) !== READABLE) return undefined;
+    Atomics.add(words, this.#own + LEFT, 1);
+    Atomics.add(words, GONE, 1);
+    Atomics.notify(words, GONE);
+  }
+  /**
+   * In the first thread, after a failure: waits until all others have left the command, then forgets the failure and says
+   * what it was.
+   * @throws WorkerError if one gives no sign of life.
+   */
+  recover(): Failure {
+    const words = this.#words;
+    this.#recoveries++;
+    const isMissing = (t: number) => t > 0 && words[THREADS + t * LINE + LEFT] !== this.#recoveries;
+    for (;;) {
+      const gone = Atomics.load(words, GONE);
+      if (gone === this.#threads - 1) break;
+      this.#wait(GONE, gone, isMissing);
+    }
+    const failure = this.#failure();
+    Atomics.store(words, GONE, 0);
+    Atomics.store(words, ARRIVED, 0);
+    Atomics.store(words, FAILED, 0);
+    return failure;
+  }
+  #failure(): Failure {
+    const words = this.#words;
     const at = words.byteOffset + 4 * (FAILURE + LINE);
     // A copy: not every platform decodes shared memory.
     const text = new Uint8Array(words.buffer, at, words[FAILURE]).slice();
@@ -113,8 +152,8 @@ export class Control {
   #leave(): void {
     if (Atomics.load(this.#words, FAILED) === READABLE) throw new Left();
   }
-  /** Returns when the word is another than `old`. */
-  #wait(word: number, old: number): void {
+  /** Returns when the word is another than `old`. The first thread, which has others to wait for, gives them up at last. */
+  #wait(word: number, old: number, isMissing: (thread: number) => boolean = () => false): void {
     const words = this.#words;
     for (let i = 0; i < SPINS; i++) if (Atomics.load(words, word) !== old) return;
     if (this.#thread > 0) {
@@ -128,7 +167,7 @@ export class Control {
       const now = this.#life();
       idle = now === life ? idle + slice : 0;
       life = now;
-      if (idle >= this.#patience) throw this.#silence(old);
+      if (idle >= this.#patience) throw this.#silence(isMissing);
     }
   }
   #life(): number {
@@ -139,12 +178,10 @@ export class Control {
     }
     return life;
   }
-  #silence(phase: number): OpError {
-    const missing = Array.from({ length: this.#threads }, (_, t) => t).filter(
-      (t) => this.#words[THREADS + t * LINE + BARRIER] !== ((phase + 1) | 0),
-    );
+  #silence(isMissing: (thread: number) => boolean): WorkerError {
+    const missing = Array.from({ length: this.#threads }, (_, t) => t).filter(isMissing);
     const name = missing.map((t) => `${t} (step ${this.#words[THREADS + t * LINE + STEP]})`).join(", ");
-    const error = new OpError(
+    const error = new WorkerError(
       "wasm",
       "an answer from every worker thread",
       `none from thread ${name} for ${this.#patience / 1000} s`,

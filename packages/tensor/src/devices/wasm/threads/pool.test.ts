@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { WorkerError } from "../../../errors.ts";
 import { assemble, define, integers as ints } from "../assembler.ts";
 import { Heap } from "../heap.ts";
 import { makeMemory } from "../memory.ts";
@@ -121,18 +122,44 @@ describe.each(settings)("$threads thread(s), shared memory: $shared", (setting) 
 });
 
 describe("a step that throws", () => {
-  test.each([0, 1, 2])(
-    "in thread %i ends the run in all threads, and the pool says so from then on",
-    async (thread) => {
-      const { pool, load } = await setUp({ threads: 3 });
-      const mark: TestStep = { op: "mark", address: 2 ** 20, turn: 1 };
-      const id = load([mark, { op: "throw", thread }, mark]);
-      expect(error(() => pool.run(id)).message).toContain("the step is wrong");
-      const later = error(() => pool.run(id));
-      expect(later).toMatchObject({ op: "wasm", expected: "every step to run", got: "the step is wrong" });
-      expect(later.message).toContain(`thread ${thread}, step 1`);
-    },
-  );
+  test.each([0, 1, 2])("in thread %i ends the run in all threads, and the pool runs on", async (thread) => {
+    const { pool, heap, load, integers } = await setUp({ threads: 3 });
+    const address = heap.allocate(MARKS);
+    const mark = (turn: number): TestStep => ({ op: "mark", address, turn });
+    const bad = load([mark(1), { op: "throw", thread }, mark(2)]);
+    const good = load([mark(3), { op: "check", address, turn: 3 }]);
+    for (let i = 0; i < 50; i++) {
+      const thrown = error(() => pool.run(bad));
+      expect(thrown.message).toContain("the step is wrong");
+      if (thread > 0) {
+        expect(thrown).toMatchObject({ op: "wasm", expected: "every step to run", got: "the step is wrong" });
+        expect(thrown.message).toContain(`thread ${thread}, step 1`);
+      }
+      expect(integers[address / 4]).toBe(1);
+      pool.run(good);
+      expect(integers[address / 4]).toBe(3);
+    }
+  });
+  test("in all threads is one error", async () => {
+    const { pool, load } = await setUp({ threads: 3 });
+    const id = load([{ op: "throw" }]);
+    for (let i = 0; i < 50; i++) expect(error(() => pool.run(id)).message).toBe("the step is wrong");
+  });
+  test("while another thread hangs is given up after the patience", async () => {
+    const { pool, load } = await setUp({ patience: 200 });
+    const id = load(
+      [
+        { op: "hang", thread: 1 },
+        { op: "throw", thread: 0 },
+      ],
+      [true, false],
+    );
+    expect(error(() => pool.run(id))).toMatchObject({
+      name: "WorkerError",
+      got: "none from thread 1 (step 0) for 0.2 s",
+    });
+    expect(error(() => pool.run(id))).toBeInstanceOf(WorkerError);
+  });
 });
 
 describe("a thread that gives no answer", () => {

@@ -1,6 +1,6 @@
 // The threads of the device: workers that wait for commands in the shared memory, and the caller's thread, which takes
 // part as the first one. With one thread there are no workers, and the code is the same.
-import { OpError } from "../../../errors.ts";
+import { OpError, WorkerError } from "../../../errors.ts";
 import type { Heap } from "../heap.ts";
 import { runStep } from "../steps/table.ts";
 import type { WasmMemory } from "../web-assembly.ts";
@@ -86,20 +86,23 @@ export class Pool {
   load(program: ThreadProgram): number {
     const text = encodeSteps(program);
     const at = this.#heap.allocate(text.length + program.kernels.length);
+    const id = this.#programs++;
     try {
       const bytes = new Uint8Array(this.#memory.buffer, at);
       bytes.set(text);
       bytes.set(program.kernels, text.length);
-      const id = this.#programs++;
       this.#command([commands.load, id, at, text.length, program.kernels.length]);
       return id;
+    } catch (error) {
+      this.release(id);
+      throw error;
     } finally {
       this.#heap.free(at);
     }
   }
   /**
    * Runs a loaded program from a step on; returns when all threads are done.
-   * @throws OpError if a step fails or a thread gives no answer; after that the pool cannot be used.
+   * @throws what a step throws: the pool can be used for other runs; WorkerError if a thread gives no answer: then it cannot.
    */
   run(id: number, { from = 0, host, timings }: RunOptions = {}): void {
     this.#command([commands.run, id, from, 0, 0], host, timings);
@@ -126,23 +129,28 @@ export class Pool {
     try {
       this.#first.obey(command, host, timings);
     } catch (error) {
-      throw this.#break(error);
+      throw this.#recover(error);
     }
   }
-  /** What to throw for what the first thread threw. */
-  #break(error: unknown): unknown {
-    const { message, thread, step } = this.#first.control.failure!;
-    const where = `thread ${thread}, step ${step}; the device cannot be used any more`;
-    this.#broken = error instanceof OpError ? error : new OpError("wasm", "every step to run", message, where);
-    this.#end();
-    return error instanceof Left ? this.#broken : error;
+  /** Makes the threads ready for the next command. Returns what to throw for what the first thread threw. */
+  #recover(error: unknown): unknown {
+    try {
+      if (error instanceof WorkerError) throw error;
+      const { message, thread, step } = this.#first.control.recover();
+      if (!(error instanceof Left)) return error;
+      return new OpError("wasm", "every step to run", message, `thread ${thread}, step ${step}`);
+    } catch (silence) {
+      this.#broken = silence as WorkerError; // nothing else is thrown above
+      this.#end();
+      return silence;
+    }
   }
   /** A worker has ended by itself. */
   #lose(thread: number | undefined, reason: string): OpError {
-    this.#broken ??= new OpError(
+    this.#broken ??= new WorkerError(
       "wasm",
       "worker threads at work",
-      `${thread === undefined ? "" : `thread ${thread}: `}${reason}`,
+      `${thread === undefined ? "one that did not start" : `thread ${thread} that died`}: ${reason}`,
       "threads: 1 does without",
     );
     this.#end();

@@ -1,4 +1,5 @@
-// A worker's whole life: it takes its order, then obeys commands until it is ended or a thread fails.
+// A worker's whole life: it takes its order, then obeys commands until it is ended. A command that fails in any thread ends
+// for all of them.
 import { receiveOrder } from "./platform.ts";
 import { type Order, type RunStep, Thread } from "./thread.ts";
 
@@ -6,10 +7,13 @@ export const serve = (run: RunStep): void =>
   receiveOrder((order, ready) => {
     const thread = new Thread(order as Order, run); // the pool sends nothing else
     ready();
-    try {
-      for (;;) thread.obey(thread.control.next());
-    } catch (error) {
-      // What stands in the control block tells the first thread, which ends this one.
-      if (!thread.control.failure) throw error;
+    for (;;) {
+      const command = thread.control.next();
+      try {
+        thread.obey(command);
+      } catch {
+        // What stands in the control block tells the first thread.
+        thread.control.left();
+      }
     }
   });
