@@ -2,6 +2,8 @@
 import { currentTrace } from "./bind.ts";
 import { cpu } from "./devices/cpu/cpu.ts";
 import type { Device, Executable } from "./devices/device.ts";
+import { createGpu } from "./devices/gpu/device.ts";
+import { type GpuName, gpuNames } from "./devices/gpu/names.ts";
 import { createWasm } from "./devices/wasm/device.ts";
 import { MemoryError, OpError } from "./errors.ts";
 import { type Hoisted, hoist } from "./passes/hoist.ts";
@@ -13,14 +15,20 @@ import { showShape } from "./shape.ts";
 import { concrete, Tensor, type TensorSpec } from "./tensor.ts";
 import { Trace } from "./trace.ts";
 
-let wasm: Device | undefined;
-/** Devices by name; those that hold memory or threads are made at first use and shared by all programs. */
+/** Made at first use, then shared by all programs. */
+const once = (make: () => Device): (() => Device) => {
+  let device: Device | undefined;
+  return () => {
+    device ??= make();
+    return device;
+  };
+};
+/** Devices by name. */
 const devices = {
   cpu: () => cpu,
-  wasm: () => {
-    wasm ??= createWasm();
-    return wasm;
-  },
+  wasm: once(createWasm),
+  // one entry per name
+  ...(Object.fromEntries(gpuNames.map((name) => [name, once(() => createGpu(name))])) as Record<GpuName, () => Device>),
 } satisfies Record<string, () => Device>;
 /** Where a program runs. */
 export type DeviceName = keyof typeof devices;

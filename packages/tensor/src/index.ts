@@ -12,6 +12,9 @@ export {
 } from "./compile.ts";
 export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from "./creation.ts";
 export type { Device, Executable, PlannedMemory } from "./devices/device.ts";
+export { createGpu } from "./devices/gpu/device.ts";
+export type { GpuName } from "./devices/gpu/names.ts";
+export { gpuStatus } from "./devices/gpu/open.ts";
 export { createWasm, type WasmOptions } from "./devices/wasm/device.ts";
 export { allocate, type Dtype, isFloating, promote, type TypedArray } from "./dtype.ts";
 export { MemoryError, OpError, WorkerError } from "./errors.ts";

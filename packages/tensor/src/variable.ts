@@ -9,8 +9,10 @@ import { Trace } from "./trace.ts";
 
 /** A device that holds the newest value of Variables. */
 export interface Holder {
-  /** Brings a value home. */
+  /** Brings a value home. @throws OpError if that takes waiting. */
   pull(variable: Variable): Tensor;
+  /** Brings a value home, of devices that are waited for. */
+  read?(variable: Variable): Promise<Tensor>;
 }
 
 /**
@@ -58,7 +60,15 @@ export class Variable {
 
   /** The value, brought home from whatever device holds it. */
   async read(): Promise<Tensor> {
-    return this.#home();
+    const holder = this.#holder;
+    if (!holder?.read) return this.#home();
+    const { version } = this;
+    const value = await holder.read(this);
+    if (this.version === version) {
+      this.#value = value;
+      this.#holder = undefined;
+    }
+    return value;
   }
 
   /** Says that a device has assigned the value, and keeps it until someone asks. */

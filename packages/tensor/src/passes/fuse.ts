@@ -143,7 +143,7 @@ export function fuse(
 }
 
 /** The pointwise equations that compute a sink, itself included, down to what `recomputed` has no equation for. */
-function expression(
+export function expression(
   sink: Equation,
   recomputed: (t: Tensor) => Equation | undefined,
 ): { equations: Equation[]; leaves: Tensor[] } {

@@ -1,0 +1,286 @@
+// The gpu device: walks the launches of a plan, keeps Variables where they are computed, gives buffers back after their last
+// reader, and reads home only outputs and what host functions ask for.
+import ndarray from "ndarray";
+import { allocate, type TypedArray } from "../../dtype.ts";
+import { OpError } from "../../errors.ts";
+import type { Hoisted } from "../../passes/hoist.ts";
+import { primitives } from "../../primitives/table.ts";
+import { type Concrete, contiguous, fromData, Tensor, type TensorSpec } from "../../tensor.ts";
+import type { Holder, Variable } from "../../variable.ts";
+import type { Device, Executable } from "../device.ts";
+import type { HostStep, Step, Transfer } from "./builder.ts";
+import type { Engine, GpuUsage, Handle, Kernel } from "./engine.ts";
+import type { GpuName } from "./names.ts";
+import { openEngine } from "./open.ts";
+import type { Root } from "./place.ts";
+import { makePlan, type Plan } from "./plan.ts";
+
+/** Whole numbers are held as floats. */
+const LARGEST_INTEGER = 2 ** 24;
+
+/** A Variable's value on the device, and the version it had then. */
+interface State {
+  handle: Handle | undefined;
+  version: number;
+}
+/** A loaded program: what it holds between runs. */
+interface Loaded {
+  readonly plan: Plan;
+  readonly kernels: Map<Step, Kernel>;
+  readonly constants: Map<Root, Handle>;
+  hoisted: Map<Root, Handle>;
+  versions: readonly number[] | undefined;
+}
+
+/** A gpu device of its own. Its engine is opened, and adapters are asked for, when a program first runs. */
+export function createGpu(name: GpuName = "gpu"): GpuDevice {
+  return new GpuDevice(name);
+}
+
+export class GpuDevice implements Device, Holder {
+  readonly name: GpuName;
+  #opening: Promise<Engine> | undefined;
+  #engine: Engine | undefined;
+  /** Runs follow each other: they share Variables. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #variables = new WeakMap<Variable, State>();
+  readonly #dropped = new FinalizationRegistry<State>((state) => this.#forget(state));
+
+  constructor(name: GpuName) {
+    this.name = name;
+  }
+  /** What the device holds now; nothing before the first run. */
+  get usage(): GpuUsage {
+    return this.#engine?.usage ?? { handles: 0, bytes: 0, peakBytes: 0, kernels: 0 };
+  }
+  load(hoisted: Hoisted): Executable {
+    requireSingle(hoisted);
+    const plan = makePlan(hoisted);
+    const loaded: Loaded = {
+      ...{ plan, kernels: new Map(), constants: new Map(), hoisted: new Map(), versions: undefined },
+    };
+    return {
+      run: (inputs) => this.#enqueue(() => this.#run(loaded, inputs)),
+      dispose: () => void this.#enqueue(async () => this.#unload(loaded)),
+    };
+  }
+  pull(variable: Variable): Tensor {
+    const { handle } = this.#stateOf(variable);
+    const data = this.#alive(handle);
+    const array = this.#engine!.immediate ? this.#engine!.read(data) : undefined;
+    if (!(array instanceof Float32Array))
+      throw new OpError(this.name, "a value that has been read", "one on the device", "await variable.read() first");
+    return fromFloats(array, variable);
+  }
+  async read(variable: Variable): Promise<Tensor> {
+    const array = await this.#engine?.read(this.#alive(this.#stateOf(variable).handle));
+    return fromFloats(array!, variable);
+  }
+  /** Gives all back. Programs loaded on the device start anew if they run again. */
+  dispose(): Promise<void> {
+    return this.#enqueue(() => this.#close());
+  }
+  async #close(): Promise<void> {
+    const engine = this.#engine;
+    this.#opening = undefined;
+    this.#engine = undefined;
+    this.#variables = new WeakMap();
+    await engine?.dispose();
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => undefined); // who asked for it has the error
+    return done;
+  }
+  async #open(): Promise<Engine> {
+    this.#opening ??= openEngine(this.name);
+    try {
+      this.#engine = await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+    return this.#engine;
+  }
+  async #run(loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
+    const engine = await this.#open();
+    const run = new Run(engine, loaded);
+    try {
+      const outputs = await this.#steps(run, loaded, inputs);
+      this.#requireHealthy(engine);
+      return outputs;
+    } catch (error) {
+      run.close();
+      this.#requireHealthy(engine);
+      throw error;
+    }
+  }
+  /** A lost device takes the values of Variables with it: nothing that follows can be right. */
+  #requireHealthy(engine: Engine): void {
+    if (engine.fault === undefined) return;
+    const hint = "Variables that the device alone held are lost: load a checkpoint";
+    throw new OpError(this.name, "a device that answers", engine.fault, hint);
+  }
+  async #steps(run: Run, loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
+    const { plan } = loaded;
+    await run.keepConstants();
+    for (const [v, { place }] of plan.variables) run.lend(place.root, await this.#residentOf(v, run.engine));
+    const now = [...plan.variables.keys()].filter((v) => !plan.updates.has(v)).map((v) => v.version);
+    const fresh = loaded.versions?.every((version, i) => version === now[i]) ?? false;
+    if (!fresh) {
+      loaded.versions = undefined;
+      run.dropHoisted();
+      await run.walk(0, plan.prologue);
+      run.keepHoisted();
+      loaded.versions = now;
+    }
+    for (const [i, transfer] of plan.inputs.entries())
+      run.own(transfer.place.root, await run.engine.upload(floatsOf(inputs[i]!, this.name)));
+    await run.walk(plan.prologue, plan.steps.length);
+    const outputs: Tensor[] = [];
+    for (const transfer of plan.outputs) outputs.push(await run.read(transfer));
+    for (const [v, root] of plan.updates) {
+      const state = this.#stateOf(v);
+      this.#forget(state);
+      state.handle = run.take(root);
+      v.heldBy(this);
+      state.version = v.version;
+    }
+    run.close();
+    return outputs;
+  }
+  /** The buffer of a Variable's newest value. */
+  async #residentOf(v: Variable, engine: Engine): Promise<Handle> {
+    const state = this.#stateOf(v);
+    if (state.handle && state.version === v.version) return state.handle;
+    const { version } = v;
+    const handle = await engine.upload(floatsOf((await v.read()) as Concrete, this.name)); // outside of traces it has data
+    this.#forget(state);
+    state.handle = handle;
+    state.version = version;
+    return handle;
+  }
+  #stateOf(v: Variable): State {
+    const known = this.#variables.get(v);
+    if (known) return known;
+    const state: State = { handle: undefined, version: -1 };
+    this.#variables.set(v, state);
+    this.#dropped.register(v, state);
+    return state;
+  }
+  #forget(state: State): void {
+    if (state.handle) this.#engine?.drop(state.handle);
+    state.handle = undefined;
+  }
+  #alive(handle: Handle | undefined): Handle {
+    if (!handle || !this.#engine)
+      throw new OpError(this.name, "a Variable's value", "none", "the device that held it was disposed of or lost");
+    this.#requireHealthy(this.#engine);
+    return handle;
+  }
+  async #unload({ kernels, constants, hoisted }: Loaded): Promise<void> {
+    const engine = this.#engine;
+    if (!engine) return;
+    for (const kernel of kernels.values()) engine.release(kernel);
+    for (const handle of [...constants.values(), ...hoisted.values()]) engine.drop(handle);
+    for (const map of [kernels, constants, hoisted]) map.clear();
+  }
+}
+
+/** One run of a program: which buffer stands for which root, and which of them end with the run. */
+class Run {
+  readonly engine: Engine;
+  readonly #loaded: Loaded;
+  readonly #lent = new Map<Root, Handle>();
+  readonly #own = new Map<Root, Handle>();
+
+  constructor(engine: Engine, loaded: Loaded) {
+    this.engine = engine;
+    this.#loaded = loaded;
+  }
+  lend(root: Root, handle: Handle): void {
+    this.#lent.set(root, handle);
+  }
+  own(root: Root, handle: Handle): void {
+    this.#own.set(root, handle);
+  }
+  take(root: Root): Handle {
+    const handle = this.#own.get(root)!;
+    this.#own.delete(root);
+    return handle;
+  }
+  /** Gives back what the run made. */
+  close(): void {
+    for (const handle of this.#own.values()) this.engine.drop(handle);
+    this.#own.clear();
+  }
+  async keepConstants(): Promise<void> {
+    const { plan, constants } = this.#loaded;
+    for (const [root, data] of plan.constants)
+      if (!constants.has(root)) constants.set(root, await this.engine.upload(data));
+  }
+  dropHoisted(): void {
+    for (const handle of this.#loaded.hoisted.values()) this.engine.drop(handle);
+    this.#loaded.hoisted = new Map();
+  }
+  keepHoisted(): void {
+    for (const root of this.#loaded.plan.kept) this.#loaded.hoisted.set(root, this.take(root));
+  }
+  async walk(from: number, end: number): Promise<void> {
+    const { plan, kernels } = this.#loaded;
+    for (let i = from; i < end; i++) {
+      const step = plan.steps[i]!;
+      if (step.kind === "host") await this.#host(step);
+      else {
+        let kernel = kernels.get(step);
+        if (!kernel) {
+          kernel = this.engine.kernel(step);
+          kernels.set(step, kernel);
+        }
+        const inputs = step.reads.map((root) => this.#at(root));
+        this.own(step.writes[0]!, await this.engine.run(kernel, step.output, inputs));
+      }
+      for (const root of plan.frees[i]!) this.engine.drop(this.take(root));
+    }
+  }
+  async #host({ params, inputs, writes }: HostStep): Promise<void> {
+    const values: Concrete[] = [];
+    for (const transfer of inputs) values.push(await this.read(transfer));
+    const results = primitives.hostCall.evaluate(values, params, params.outputs, allocate) as readonly Concrete[];
+    for (const [i, root] of writes.entries())
+      this.own(root, await this.engine.upload(floatsOf(results[i]!, "hostCall")));
+  }
+  async read({ spec, place }: Transfer): Promise<Concrete> {
+    const array = await this.engine.read(this.#at(place.root));
+    const view = ndarray(array as TypedArray, [...place.shape], [...place.stride], place.offset);
+    const floats = contiguous(new Tensor(place.shape, "float32", view) as Concrete) as Float32Array;
+    return fromFloats(floats, spec);
+  }
+  #at(root: Root): Handle {
+    const { constants, hoisted } = this.#loaded;
+    return (this.#own.get(root) ?? this.#lent.get(root) ?? hoisted.get(root) ?? constants.get(root))!;
+  }
+}
+
+function floatsOf(value: Concrete, name: string): Float32Array {
+  const data = contiguous(value);
+  if (value.dtype === "int32" && data.some((n) => Math.abs(n) > LARGEST_INTEGER))
+    throw new OpError(name, `whole numbers up to ${LARGEST_INTEGER}`, "a larger one", "use device cpu");
+  if (data.length === 0) return new Float32Array(1);
+  return data instanceof Float32Array ? data : Float32Array.from(data);
+}
+function fromFloats(floats: Float32Array, { shape, dtype }: TensorSpec): Concrete {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const data = floats.length === size ? floats : floats.subarray(0, size);
+  const arrays = { int32: Int32Array, bool: Uint8Array };
+  return fromData(dtype === "float32" ? data : new arrays[dtype as keyof typeof arrays](data), shape, dtype); // float64 was refused
+}
+
+/** @throws OpError if something is float64. */
+function requireSingle({ before, program }: Hoisted): void {
+  const tensors = [...before, ...program.equations].flatMap((e) => [...e.inputs, ...e.outputs]);
+  for (const t of [...program.inputs, ...program.variables.values(), ...tensors])
+    if (t.dtype === "float64")
+      throw new OpError("gpu", "float32, int32 and bool", "float64", "device cpu computes in float64");
+}

@@ -1,0 +1,209 @@
+// The only file that knows gpu.js 2.24.1, its undocumented fields included: kernels by text and sizes, handles, what they
+// hold and when that is given back. The version is pinned; the tests look at the fields.
+import { OpError } from "../../errors.ts";
+import type { Launch } from "./builder.ts";
+
+/** gpu.js's back ends. */
+export type GpuMode = "webgpu" | "webgl2" | "headlessgl" | "webasm" | "cpu";
+
+/** A buffer of floats on the device. */
+export interface Handle {
+  readonly value: Value;
+  readonly bytes: number;
+}
+/** The values themselves (cpu and webasm), or something of gpu.js that stands for them. */
+type Value = Float32Array | Resident;
+interface Resident {
+  toArray(): unknown;
+  delete(): void;
+  /** WebGPU's. */
+  readonly buffer?: CountedBuffer;
+  readonly context?: { readonly device: LosableDevice };
+}
+interface CountedBuffer {
+  _refs: number;
+}
+interface LosableDevice {
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  onuncapturederror: ((event: { readonly error: { readonly message: string } }) => void) | null;
+}
+interface GpuKernel {
+  (...inputs: readonly Value[]): unknown;
+  readonly kernel: { readonly constructor: { readonly mode: string }; outputBuffer?: CountedBuffer | null };
+  destroy(): void;
+}
+interface GpuInstance {
+  createKernel(text: string, settings: object): GpuKernel;
+  destroy(): Promise<void> | undefined;
+}
+/** The parts of gpu.js's module that are used. */
+interface GpuModule {
+  readonly GPU: {
+    new (settings: { readonly mode: GpuMode }): GpuInstance;
+    readonly isWebGL2Supported: boolean;
+    readonly isHeadlessGLSupported: boolean;
+    readonly isWebGPUSupported: boolean;
+  };
+}
+/** gpu.js, read at first use: programs of other devices do not wait for it. */
+export async function gpuModule(): Promise<GpuModule> {
+  const module = (await import("gpu.js")) as unknown as GpuModule & { readonly default?: GpuModule };
+  return module.GPU ? module : module.default!;
+}
+
+/** What an engine holds. */
+export interface GpuUsage {
+  /** Buffers alive, and their bytes now and at most so far. */
+  readonly handles: number;
+  readonly bytes: number;
+  readonly peakBytes: number;
+  /** Kernels compiled and kept. */
+  readonly kernels: number;
+}
+/** A compiled kernel, shared by equal launches. */
+export interface Kernel {
+  readonly key: string;
+  readonly run: GpuKernel;
+  users: number;
+  checked: boolean;
+}
+/** gpu.js stops loops that have no constant bound at this many turns; the lint allows none. */
+const LOOP_TURNS = 1e7;
+const NUMBER = 4;
+
+export class Engine {
+  readonly mode: GpuMode;
+  /** Why values on the device cannot be trusted any more. */
+  fault: string | undefined;
+  readonly #gpu: GpuInstance;
+  readonly #lint: (text: string) => void;
+  readonly #kernels = new Map<string, Kernel>();
+  #handles = 0;
+  #bytes = 0;
+  #peakBytes = 0;
+
+  private constructor(mode: GpuMode, gpu: GpuInstance, lint: (text: string) => void) {
+    this.mode = mode;
+    this.#gpu = gpu;
+    this.#lint = lint;
+  }
+  /** @throws whatever gpu.js says if the mode does not work here. */
+  static async open(mode: GpuMode): Promise<Engine> {
+    const [{ GPU }, { lintKernel }] = await Promise.all([gpuModule(), import("./lint.ts")]);
+    const engine = new Engine(mode, new GPU({ mode }), lintKernel);
+    const probe = await engine.upload(Float32Array.of(1));
+    if (!(probe.value instanceof Float32Array) && probe.value.context) engine.#watch(probe.value.context.device);
+    engine.drop(probe);
+    return engine;
+  }
+  /** gpu.js prints what WebGPU reports; results are wrong from then on. */
+  #watch(device: LosableDevice): void {
+    const said = device.onuncapturederror;
+    device.onuncapturederror = (event) => {
+      this.fault ??= event.error.message;
+      said?.(event);
+    };
+    void device.lost.then(({ reason, message }) => {
+      this.fault = `device lost: ${message || reason}`;
+    });
+  }
+  /** Whether values are at hand without waiting. */
+  get immediate(): boolean {
+    return this.mode === "cpu" || this.mode === "webasm";
+  }
+  get usage(): GpuUsage {
+    return {
+      handles: this.#handles,
+      bytes: this.#bytes,
+      peakBytes: this.#peakBytes,
+      kernels: this.#kernels.size,
+    };
+  }
+  /** The kernel of a launch; `release` gives it back. */
+  kernel({ text, output, reads }: Pick<Launch, "text" | "output" | "reads">): Kernel {
+    // webasm compiles the sizes of the arguments into the kernel.
+    const key = `${output.join()}|${reads.map(({ size }) => size).join()}|${text}`;
+    let kernel = this.#kernels.get(key);
+    if (!kernel) {
+      this.#lint(text);
+      const settings = { output: [...output], pipeline: true, immutable: true, precision: "single" };
+      const run = this.#gpu.createKernel(text, { ...settings, loopMaxIterations: LOOP_TURNS });
+      kernel = { key, run, users: 0, checked: false };
+      this.#kernels.set(key, kernel);
+    }
+    kernel.users++;
+    return kernel;
+  }
+  release(kernel: Kernel): void {
+    if (--kernel.users > 0) return;
+    this.#kernels.delete(kernel.key);
+    kernel.run.destroy();
+  }
+  async run(kernel: Kernel, output: readonly number[], inputs: readonly Handle[]): Promise<Handle> {
+    const result = kernel.run(...inputs.map(({ value }) => value));
+    const value = result instanceof Promise ? await result : result;
+    if (!kernel.checked) this.#check(kernel);
+    return this.#hold(this.immediate ? flat(value) : own(value as Resident, kernel), output);
+  }
+  /** gpu.js goes on in another mode where one fails, and only prints that it does. */
+  #check(kernel: Kernel): void {
+    const { mode } = kernel.run.kernel.constructor;
+    const expected = this.mode === "webgl2" || this.mode === "headlessgl" ? "gpu" : this.mode;
+    if (mode !== expected) throw new OpError("gpu", `kernels in mode ${expected}`, mode, "gpu.js fell back");
+    kernel.checked = true;
+  }
+  #hold(value: Value, output: readonly number[]): Handle {
+    const bytes = NUMBER * output.reduce((a, b) => a * b, 1);
+    this.#handles++;
+    this.#bytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
+    return { value, bytes };
+  }
+  /** The array must not change afterwards: where there is no device memory it is used as it is. */
+  async upload(data: Float32Array): Promise<Handle> {
+    const output = [data.length];
+    if (this.immediate) return this.#hold(data, output);
+    const kernel = this.kernel({ text: UPLOAD, output, reads: [{ size: data.length }] });
+    return this.run(kernel, output, [{ value: data, bytes: 0 }]);
+  }
+  /** Do not write to the array. */
+  read({ value }: Handle): Float32Array | Promise<Float32Array> {
+    if (value instanceof Float32Array) return value;
+    const array = value.toArray();
+    return array instanceof Promise ? array.then(flat) : flat(array);
+  }
+  drop({ value, bytes }: Handle): void {
+    this.#handles--;
+    this.#bytes -= bytes;
+    if (!(value instanceof Float32Array)) value.delete();
+  }
+  async dispose(): Promise<void> {
+    this.#kernels.clear();
+    await this.#gpu.destroy();
+  }
+}
+const UPLOAD = "function(a0) {\nreturn a0[this.thread.x];\n}";
+
+/** A WebGPU kernel keeps its last output alive until its next run: taken from it here, or every buffer of a step would stay. */
+function own(value: Resident, { run: { kernel } }: Kernel): Resident {
+  if (value.buffer && kernel.outputBuffer === value.buffer) {
+    kernel.outputBuffer = null;
+    value.buffer._refs--;
+  }
+  return value;
+}
+
+/** Results of two and three axes come as nested rows: in webasm of one array, in cpu of one each. */
+function flat(result: unknown): Float32Array {
+  if (result instanceof Float32Array) return result;
+  const rows = (result as readonly (Float32Array | Float32Array[])[]).flat() as Float32Array[];
+  const first = rows[0]!;
+  const n = first.length;
+  const joined = rows.every(
+    (row, i) => row.buffer === first.buffer && row.byteOffset === first.byteOffset + i * n * NUMBER,
+  );
+  if (joined) return new Float32Array(first.buffer, first.byteOffset, rows.length * n);
+  const all = new Float32Array(rows.length * n);
+  for (const [i, row] of rows.entries()) all.set(row, i * n);
+  return all;
+}
