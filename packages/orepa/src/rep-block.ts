@@ -144,6 +144,11 @@ export class RepBlock implements LinearBlock {
     return this.#geometry;
   }
 
+  /** What it was made with. */
+  get options(): BlockOptions {
+    return this.#options;
+  }
+
   get branches(): readonly Branch[] {
     return this.#branches;
   }
