@@ -1,14 +1,20 @@
-// yolo11-OREPA against the reference: facts, state dict, forward passes in float64, and its deployed form.
+// yolo11-OREPA against the reference: facts, state dict, forward passes in float64 and in float32 on wasm, and its deployed form.
 
-import { readFileSync } from "node:fs";
-import { fixtureWeights, loadStateDict, namedVariables, readSafetensors, stateDict, toDtype } from "@orepa/autograd";
-import { cast, fromData, type Tensor } from "@orepa/tensor";
+import { type Mode, namedVariables, stateDict } from "@orepa/autograd";
+import type { Tensor } from "@orepa/tensor";
 import { buildModel, type DetectModel, type DetectOutput, fuse, layerTable, modelInfo, modelYaml } from "@orepa/yolo";
 import { beforeAll, describe, expect, test } from "vitest";
+import { runOnWasm } from "../../autograd/src/testing/wasm-devices.cases.ts";
+import {
+  type Deviation,
+  expectWithin,
+  forwardSubject,
+  readJson,
+  readTensors,
+  withFixtureWeights,
+} from "../../yolo/src/model/parity.cases.ts";
 import { registry } from "./registry.ts";
 
-const folder = new URL("../../../fixtures/", import.meta.url);
-const readJson = <T>(file: string): T => JSON.parse(readFileSync(new URL(file, folder), "utf8")) as T;
 const { text } = modelYaml("yolo11-OREPA.yaml");
 const build = (scale: string, fused = false): DetectModel => buildModel(text, { scale, registry, fused });
 
@@ -58,9 +64,8 @@ test("yolo11n-OREPA has the reference's state dict: names, order and shapes", ()
 });
 
 describe("yolo11n-OREPA with drawn weights", () => {
-  const { tensors } = readSafetensors(new Uint8Array(readFileSync(new URL("forward-orepa.safetensors", folder))));
-  const stored = new Map([...tensors].map(([name, value]) => [name, cast(value, "float64")]));
-  const deviations = readJson<{ tensors: Record<string, readonly [number, number]> }>("forward-tolerance.json").tensors;
+  const stored = readTensors("forward-orepa.safetensors");
+  const deviations = readJson<{ tensors: Record<string, Deviation> }>("forward-tolerance.json").tensors;
   const input = stored.get("64x64.input")!;
   const layers = new Map<number, Tensor>();
   let evaluated: DetectOutput;
@@ -75,15 +80,8 @@ describe("yolo11n-OREPA with drawn weights", () => {
     after = stateDict(model);
   });
 
-  function check(what: string, actual: Tensor): void {
-    const expected = Array.from(stored.get(`64x64.${what}`)!.toTypedArray());
-    const [deviation, magnitude] = deviations[`OREPA.64x64.${what}`]!;
-    const values = actual.toTypedArray();
-    expect(values.length, what).toBe(expected.length);
-    // Math.max keeps NaN
-    const worst = expected.reduce((largest, e, i) => Math.max(largest, Math.abs(e - values[i]!)), 0);
-    expect(worst, what).toBeLessThanOrEqual(10 * deviation + 1e-6 * magnitude);
-  }
+  const check = (what: string, actual: Tensor): void =>
+    expectWithin(what, actual, stored.get(`64x64.${what}`)!, deviations[`OREPA.64x64.${what}`]!);
 
   test("OREPA layers, maps and boxes agree in eval mode", () => {
     for (const index of [1, 3, 5, 7, 17, 20]) check(`eval.layer.${index}`, layers.get(index)!);
@@ -114,14 +112,17 @@ describe("yolo11n-OREPA with drawn weights", () => {
     expect(shapes(namedVariables(fused))).toEqual(shapes(plain));
     expect(fuse(fused, { probe: input }).model).toBe(fused);
   });
-});
 
-function withFixtureWeights(model: DetectModel): DetectModel {
-  toDtype(model, "float64");
-  const state = [...namedVariables(model)].map(([key, { shape, value }]): [string, Tensor] => {
-    const drawn = fixtureWeights(key, shape);
-    return [key, drawn ? fromData(drawn, shape) : value];
+  test.each<Mode>(["eval", "train"])("all of it agrees on wasm in %s mode", async (mode) => {
+    const found = await runOnWasm(forwardSubject(() => withFixtureWeights(build("n")), input, mode));
+    const wanted = [...stored.keys()].filter((key) => key.startsWith(`64x64.${mode}.`));
+    expect(wanted).toHaveLength(mode === "eval" ? 10 : 7);
+    for (const key of wanted.map((name) => name.slice("64x64.".length))) check(key, found.get(key)!);
   });
-  loadStateDict(model, new Map(state));
-  return model;
-}
+
+  test("fused, its maps and boxes agree on wasm", async () => {
+    const createModel = () => fuse(withFixtureWeights(build("n")), { probe: input }).model;
+    const found = await runOnWasm(forwardSubject(createModel, input, "eval"));
+    for (const key of ["eval.feat.0", "eval.feat.1", "eval.feat.2", "eval.output"]) check(key, found.get(key)!);
+  });
+});

@@ -1,7 +1,8 @@
 // Binary cross entropy: values against plain arithmetic, accuracy in float32, gradients.
-import { grad, gradcheck } from "@orepa/autograd";
-import { sum, tensor } from "@orepa/tensor";
+import { grad, gradcheck, valueAndGrad } from "@orepa/autograd";
+import { sum, type Tensor, tensor } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
+import { runOnWasm } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { binaryCrossEntropy } from "./binary-cross-entropy.ts";
 
 const logits = [-200, -30, -11.5, -3, -1e-3, 0, 0.5, 4, 11.5, 30, 200];
@@ -9,13 +10,32 @@ const targets = [0, 0.25, 0, 1, 0.5, 0.5, 0, 0.75, 1, 1, 0];
 const exact = logits.map((x, i) => Math.max(x, 0) - x * targets[i]! + Math.log1p(Math.exp(-Math.abs(x))));
 
 describe("binaryCrossEntropy", () => {
-  it.each(["float32", "float64"] as const)("keeps its digits for confident logits in %s", (dtype) => {
-    const value = binaryCrossEntropy(tensor(logits, { dtype }), tensor(targets, { dtype })).toTypedArray();
-    const rounding = dtype === "float32" ? 2 ** -24 : 2 ** -53;
-    const smallest = dtype === "float32" ? 2 ** -149 : Number.MIN_VALUE;
+  /** Five operations; exp(-|x|) carries the rounding of its argument. */
+  const expectDigits = (value: Tensor, operations = 5): void => {
+    const [rounding, smallest] = value.dtype === "float32" ? [2 ** -24, 2 ** -149] : [2 ** -53, Number.MIN_VALUE];
+    const found = value.toTypedArray();
     exact.forEach((y, i) => {
-      // Five operations; exp(-|x|) carries the rounding of its argument.
-      expect(Math.abs(value[i]! - y)).toBeLessThanOrEqual((5 + Math.abs(logits[i]!)) * rounding * y + smallest);
+      const tolerance = (operations + Math.abs(logits[i]!)) * rounding * y + smallest;
+      expect(Math.abs(found[i]! - y), `for ${logits[i]}`).toBeLessThanOrEqual(tolerance);
+    });
+  };
+
+  it.each(["float32", "float64"] as const)("keeps its digits for confident logits in %s", (dtype) => {
+    expectDigits(binaryCrossEntropy(tensor(logits, { dtype }), tensor(targets, { dtype })));
+  });
+
+  it("keeps them on wasm, and has its gradient", async () => {
+    const found = await runOnWasm(() => ({
+      inputs: [tensor(logits), tensor(targets)],
+      run: (x, t) => {
+        const { grads } = valueAndGrad(() => sum(binaryCrossEntropy(x!, t!)), [x!]);
+        return { value: binaryCrossEntropy(x!, t!), gradient: grads.get(x!)! };
+      },
+    }));
+    expectDigits(found.get("value")!);
+    const gradient = found.get("gradient")!.toTypedArray();
+    logits.forEach((v, i) => {
+      expect(gradient[i], `for ${v}`).toBeCloseTo(1 / (1 + Math.exp(-v)) - targets[i]!, 6);
     });
   });
 

@@ -1,8 +1,9 @@
 // The box functions against reference values and gradients, and gradient-checked.
 import { readFileSync } from "node:fs";
-import { grad, gradcheck, readSafetensors } from "@orepa/autograd";
+import { grad, gradcheck, readSafetensors, valueAndGrad } from "@orepa/autograd";
 import { cast, slice, sum, type Tensor, tensor } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
+import { runOnWasm, toSingle } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { boxIouMatrix } from "../metrics/box-iou.ts";
 import { anchorPoints, boxToDistance, ciou, diou, distanceToBox, giou, iou, xywhToXyxy, xyxyToXywh } from "./boxes.ts";
 
@@ -46,6 +47,23 @@ describe.each(["iou", "giou", "diou", "ciou"] as const)("%s", (kind) => {
     expectClose(grads.get(a)!, read(`${kind}.grad1`));
     expectClose(grads.get(b)!, read(`${kind}.grad2`));
   });
+
+  it("has them on wasm", async () => {
+    const found = await runOnWasm(() => ({
+      inputs: [toSingle(a), toSingle(b)],
+      run: (x, y) => {
+        const { value, grads } = valueAndGrad(() => sum(f(x!, y!)), [x!, y!]);
+        const centres = f(xyxyToXywh(x!), xyxyToXywh(y!), { format: "xywh" });
+        return { sum: value, value: f(x!, y!), centres, one: grads.get(x!)!, two: grads.get(y!)! };
+      },
+    }));
+    // Both sides are rounded.
+    const tolerance = (size: number) => 2 * float32(size);
+    expect(expectClose(found.get("value")!, read(kind), tolerance)).toBeGreaterThanOrEqual(39);
+    expectClose(found.get("centres")!, read(`${kind}.from_xywh`), tolerance);
+    expectClose(found.get("one")!, read(`${kind}.grad1`), tolerance);
+    expectClose(found.get("two")!, read(`${kind}.grad2`), tolerance);
+  });
 });
 
 describe("box functions", () => {
@@ -64,6 +82,19 @@ describe("box functions", () => {
     expectClose(distanceToBox(read("dist"), points), read("dist2bbox_xyxy"));
     expectClose(distanceToBox(read("dist"), points, { format: "xywh" }), read("dist2bbox_xywh"));
     expectClose(boxToDistance(points, read("dist2bbox_xyxy"), 15), read("bbox2dist"));
+  });
+
+  it("make them on wasm", async () => {
+    const inputs = [slice(read("anchor_points"), 0, 0, 6), read("dist"), read("dist2bbox_xyxy")].map(toSingle);
+    const found = await runOnWasm(() => ({
+      inputs,
+      run: (points, distances, boxes) => ({
+        dist2bbox_xyxy: distanceToBox(distances!, points!),
+        dist2bbox_xywh: distanceToBox(distances!, points!, { format: "xywh" }),
+        bbox2dist: boxToDistance(points!, boxes!, 15),
+      }),
+    }));
+    for (const [key, value] of found) expectClose(value, read(key));
   });
 
   it("make the reference's anchor points", () => {

@@ -1,11 +1,20 @@
-// The whole of yolo11n against the reference: every layer, maps, boxes and running statistics, in float64.
+// The whole of yolo11n against the reference: every layer, maps, boxes and running statistics, in float64, and in
+// float32 on wasm.
 
 import { loadStateDict, type Mode, namedVariables, StateDictError, stateDict } from "@orepa/autograd";
 import { compile, Generator, rand, type Tensor, tensor, zeros } from "@orepa/tensor";
 import { beforeAll, describe, expect, test } from "vitest";
+import { runOnWasm } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { UserError } from "../errors.ts";
 import type { DetectOutput } from "./heads/detect.ts";
-import { type Deviation, expectWithin, readJson, readTensors, withFixtureWeights } from "./parity.cases.ts";
+import {
+  type Deviation,
+  expectWithin,
+  forwardSubject,
+  readJson,
+  readTensors,
+  withFixtureWeights,
+} from "./parity.cases.ts";
 import { buildModel } from "./parser.ts";
 import { modelYaml } from "./yaml/model-yaml.ts";
 
@@ -53,6 +62,13 @@ describe.each(["64x64", "96x64"])("yolo11n at %s", (size) => {
     const keys = [...stored.keys()].filter((key) => key.startsWith(`${size}.train.after.`));
     for (const key of keys) check(key.slice(size.length + 1), after.get(key.slice(`${size}.train.after.`.length))!);
     expect(keys).toHaveLength(4);
+  });
+
+  test.each<Mode>(["eval", "train"])("all of it agrees on wasm in %s mode", async (mode) => {
+    const found = await runOnWasm(forwardSubject(() => withFixtureWeights(build()), input, mode));
+    const wanted = [...stored.keys()].filter((key) => key.startsWith(`${size}.${mode}.`));
+    expect(wanted).toHaveLength(mode === "eval" ? 27 : 7);
+    for (const key of wanted.map((name) => name.slice(size.length + 1))) check(key, found.get(key)!);
   });
 });
 

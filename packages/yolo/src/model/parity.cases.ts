@@ -2,8 +2,18 @@
 // differs by (tenfold).
 
 import { readFileSync } from "node:fs";
-import { fixtureWeights, loadStateDict, namedVariables, readSafetensors, toDtype } from "@orepa/autograd";
+import {
+  fixtureWeights,
+  loadStateDict,
+  type Mode,
+  namedVariables,
+  readSafetensors,
+  readStateDict,
+  toDtype,
+} from "@orepa/autograd";
 import { cast, fromData, type Tensor } from "@orepa/tensor";
+import type { Subject } from "../../../autograd/src/testing/wasm-devices.cases.ts";
+import type { DetectModel } from "./detect-model.ts";
 
 const folder = new URL("../../../../fixtures/", import.meta.url);
 
@@ -27,6 +37,24 @@ export function withFixtureWeights<M extends object>(module: M, prefix = ""): M 
   });
   loadStateDict(module, new Map(state));
   return module;
+}
+
+/** A forward pass of a network, with the names under which the forward-*.safetensors store its results, without the size of the image. */
+export function forwardSubject(createModel: () => DetectModel, input: Tensor, mode: Mode): Subject {
+  return (dtype) => {
+    const model = toDtype(createModel(), dtype);
+    const run = (x: Tensor): Record<string, Tensor> => {
+      const results: Record<string, Tensor> = {};
+      const { maps, decoded } = model.forward(x, mode, (index, output) => {
+        if (mode === "eval") results[`eval.layer.${index}`] = output;
+      });
+      for (const [level, map] of maps.entries()) results[`${mode}.feat.${level}`] = map;
+      return decoded ? { ...results, [`${mode}.output`]: decoded } : results;
+    };
+    const after = async () =>
+      new Map([...(await readStateDict(model))].map(([key, value]) => [`${mode}.after.${key}`, value]));
+    return { inputs: [cast(input, dtype)], run: (x) => run(x!), after };
+  };
 }
 
 /** Throws with the worst element unless all of `actual` is within 10 deviations plus 1e-6 of the magnitude. */

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { loadStateDict, readSafetensors } from "@orepa/autograd";
 import { fromData, type Tensor } from "@orepa/tensor";
 import { describe, expect, test } from "vitest";
+import { runOnWasm } from "../../../autograd/src/testing/wasm-devices.cases.ts";
 import { buildModel } from "./parser.ts";
 import { modelYaml } from "./yaml/model-yaml.ts";
 
@@ -17,15 +18,26 @@ describe.skipIf(reason !== "")(`yolo11n with published weights${reason}`, () => 
   const bytes = (file: string): Uint8Array => new Uint8Array(readFileSync(`${folder}/${file}`));
   const floats = (file: string): Float32Array => new Float32Array(bytes(file).buffer);
 
-  test("gives the reference's head inputs and boxes", () => {
+  const image = patternImage(64, 96);
+  /** The head's inputs and the boxes. */
+  const detect = (x: Tensor): Record<string, Tensor> => {
     const model = buildModel(modelYaml("yolo11n.yaml").text, { scale: "n", fused: true });
     loadStateDict(model, readSafetensors(bytes("yolo11n-fused-w8.safetensors")).tensors);
     const neck = new Map<number, Tensor>();
-    const { decoded } = model.forward(patternImage(64, 96), "eval", (index, output) => neck.set(index, output));
-    const maps = [16, 19, 22].flatMap((index) => Array.from(neck.get(index)!.toTypedArray()));
+    const { decoded } = model.forward(x, "eval", (index, output) => neck.set(index, output));
+    return { map16: neck.get(16)!, map19: neck.get(19)!, map22: neck.get(22)!, decoded: decoded! };
+  };
+  const check = ({ map16, map19, map22, decoded }: Readonly<Record<string, Tensor>>): void => {
+    const maps = [map16, map19, map22].flatMap((map) => Array.from(map!.toTypedArray()));
     expectClose(maps, floats("golden_neck.f32"));
     expect(decoded!.shape).toEqual([1, 84, 126]);
     expectClose(Array.from(decoded!.toTypedArray()), floats("golden_out.f32"));
+  };
+
+  test("gives the reference's head inputs and boxes", () => check(detect(image)));
+
+  test("gives them on wasm", async () => {
+    check(Object.fromEntries(await runOnWasm(() => ({ inputs: [image], run: (x) => detect(x!) }))));
   });
 });
 
