@@ -1,9 +1,24 @@
 // customVjp: the given gradient replaces the one of the ops, eagerly, compiled, and again for higher orders.
-import { add, compile, cos, exp, minimum, mul, OpError, sin, sum, type Tensor, tensor, Variable } from "@orepa/tensor";
+import {
+  add,
+  cast,
+  compile,
+  cos,
+  exp,
+  minimum,
+  mul,
+  OpError,
+  sin,
+  sum,
+  type Tensor,
+  tensor,
+  Variable,
+} from "@orepa/tensor";
 import { expect, test } from "vitest";
 import { customVjp } from "./custom-vjp.ts";
 import { grad } from "./grad.ts";
 import { gradcheck } from "./gradcheck.ts";
+import { expectParity } from "./testing/wasm-devices.cases.ts";
 
 const float64 = { dtype: "float64" } as const;
 const x = tensor([-1, 2], float64);
@@ -62,6 +77,23 @@ test("compiled it gives what it gives eagerly, with the gradient a part of the p
   expect(compiled.a.toArray()).toEqual(eager.a.toArray());
   expect(compiled.w.toArray()).toEqual(eager.w.toArray());
 });
+
+test("on wasm it gives the same, values and gradients of both orders", () =>
+  expectParity((dtype) => {
+    const run = (a: Tensor, b: Tensor): Record<string, Tensor> => {
+      const value = () => sum(mul(...pair(gentleExp(a), b)));
+      const first = () => [...grad(value, [a, b]).values()];
+      const second = grad(
+        () =>
+          first()
+            .map((g) => sum(mul(g, g)))
+            .reduce((s, g) => add(s, g)),
+        [a, b],
+      );
+      return Object.fromEntries([value(), ...first(), ...second.values()].map((t, i) => [`${i}`, t]));
+    };
+    return { inputs: [cast(x, dtype), cast(y, dtype)], run: (a, b) => run(a!, b!) };
+  }));
 
 test("backward learns which gradients are wanted", () => {
   const seen: (readonly boolean[])[] = [];

@@ -23,6 +23,7 @@ import {
 } from "@orepa/tensor";
 import { expect, test } from "vitest";
 import { grad, valueAndGrad } from "./grad.ts";
+import { expectParity } from "./testing/wasm-devices.cases.ts";
 
 const float64 = { dtype: "float64" } as const;
 const cube = (x: Tensor) => sum(mul(x, mul(x, x)));
@@ -80,6 +81,17 @@ test("eagerly and compiled give the same, also for Variables and of second order
   const compiled = await compile(step)(x);
   for (const name of ["value", "x", "w"] as const) expect(compiled[name].toArray()).toEqual(eager[name].toArray());
 });
+
+test("on wasm too, for a Variable and of second order", () =>
+  expectParity((dtype) => {
+    const w = new Variable(tensor([3, 4], { dtype }));
+    const run = (x: Tensor): Record<string, Tensor> => {
+      const inner = () => grad(() => sum(exp(mul(x, w.value))), [x]).get(x)!;
+      const { value, grads } = valueAndGrad(() => sum(mul(inner(), inner())), [x, w]);
+      return { value, x: grads.get(x)!, w: grads.get(w)! };
+    };
+    return { inputs: [tensor([0.5, -0.25], { dtype })], run: (x) => run(x!) };
+  }));
 
 test("a compiled training step moves its Variable against the gradient", async () => {
   const w = new Variable(tensor([1, 1], float64));

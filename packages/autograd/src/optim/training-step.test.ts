@@ -6,6 +6,7 @@ import { BatchNorm2d } from "../nn/batch-norm.ts";
 import { Conv2d } from "../nn/conv.ts";
 import { initialize, type Mode, type Module, parameters } from "../nn/module.ts";
 import { readStateDict } from "../nn/state-dict.ts";
+import { computeOnWasm, wasmDevices } from "../testing/wasm-devices.cases.ts";
 import { createAdamw } from "./adamw.ts";
 import { clipGradNorm } from "./clip-grad-norm.ts";
 import { emaDecay, updateEma } from "./ema.ts";
@@ -40,33 +41,51 @@ function training(kind: "sgd" | "adamw") {
   return { net, average, step };
 }
 
-test.each(["sgd", "adamw"] as const)("a compiled %s step equals the eager one, and the loss falls", async (kind) => {
-  const generator = new Generator(3);
-  const x = rand([4, 2, 6, 6], { generator });
-  const target = rand([4, 1, 4, 4], { generator });
-  const [eager, compiled] = [training(kind), training(kind)];
-  const program = compile(compiled.step, { device: "cpu" });
-  const losses: number[] = [];
-  for (let i = 1; i <= 8; i++) {
-    const hyper = [0.02 * i, 0.9, 0.001, emaDecay(i, { tau: 10 })].map((v) => tensor(v)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
-    const a = eager.step(x, target, ...hyper);
-    const b = await program(x, target, ...hyper);
-    losses.push(a.loss.item());
-    for (const key of ["loss", "norm"] as const) expect(b[key]!.item()).toBeCloseTo(a[key].item(), 5);
-  }
-  expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]!);
-  for (const part of ["net", "average"] as const) {
-    const [a, b] = [await readStateDict(eager[part]), await readStateDict(compiled[part])];
-    for (const [key, value] of a) {
-      const other = b.get(key)!.toTypedArray();
-      for (const [i, v] of value.toTypedArray().entries()) expect(other[i]).toBeCloseTo(v, 5);
+const devices = [{ name: "cpu", device: "cpu" } as const, ...wasmDevices];
+const cases = (["sgd", "adamw"] as const).flatMap((kind) => devices.map((where) => ({ kind, ...where })));
+
+test.each(cases)(
+  "$kind: a step compiled for $name equals the eager one, and the loss falls",
+  async ({ kind, device }) => {
+    const generator = new Generator(3);
+    const x = rand([4, 2, 6, 6], { generator });
+    const target = rand([4, 1, 4, 4], { generator });
+    const [eager, compiled] = [training(kind), training(kind)];
+    using program = compile(compiled.step, { device });
+    const losses: number[] = [];
+    for (let i = 1; i <= 8; i++) {
+      const hyper = [0.02 * i, 0.9, 0.001, emaDecay(i, { tau: 10 })].map((v) => tensor(v)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const a = eager.step(x, target, ...hyper);
+      const b = await program(x, target, ...hyper);
+      losses.push(a.loss.item());
+      for (const key of ["loss", "norm"] as const) expect(b[key]!.item()).toBeCloseTo(a[key].item(), 5);
     }
-  }
-  expect(compiled.net.bn.num_batches_tracked.value.item()).toBe(8);
-  expect(compiled.average.head.bias!.value.item()).not.toBe(compiled.net.head.bias!.value.item());
+    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]!);
+    for (const part of ["net", "average"] as const) {
+      const [a, b] = [await readStateDict(eager[part]), await readStateDict(compiled[part])];
+      for (const [key, value] of a) {
+        const other = b.get(key)!.toTypedArray();
+        for (const [i, v] of value.toTypedArray().entries()) expect(other[i]).toBeCloseTo(v, 5);
+      }
+    }
+    expect(compiled.net.bn.num_batches_tracked.value.item()).toBe(8);
+    expect(compiled.average.head.bias!.value.item()).not.toBe(compiled.net.head.bias!.value.item());
+  },
+);
+
+test.each(["sgd", "adamw"] as const)("%s steps on wasm leave the same bits from one thread and two", async (kind) => {
+  const generator = new Generator(4);
+  const [x, target] = [rand([4, 2, 6, 6], { generator }), rand([4, 1, 4, 4], { generator })];
+  await computeOnWasm(async (_, device) => {
+    const { net, average, step } = training(kind);
+    using program = compile(step, device === undefined ? {} : { device });
+    for (let i = 1; i <= 3; i++) await program(x, target, tensor(0.02), tensor(0.9), tensor(0.001), tensor(0.5));
+    const [left, averaged] = [await readStateDict(net), await readStateDict(average)];
+    return new Map([...left, ...[...averaged].map(([key, value]) => [`average ${key}`, value] as const)]);
+  });
 });

@@ -1,11 +1,13 @@
 // Every case of every primitive and composed op on the wasm device, with one and with two threads, against the reference.
 import {
+  add,
   bind,
   cast,
   compile,
   createWasm,
   type Dtype,
   type HostCall,
+  mul,
   type ParamsOf,
   type PrimitiveName,
   primitives,
@@ -82,10 +84,23 @@ describe("wasm", () => {
     for (const fn of functions)
       await expectParity((...moved) => [...grad(() => sum(fn(...moved)), moved).values()], x, 1e-5);
   });
+  /** The gradients of the sum of the squares of the gradients of a sum. */
+  const second = (fn: (...x: Tensor[]) => Tensor, x: readonly Tensor[]): Tensor[] => {
+    const total = () =>
+      [...grad(() => sum(fn(...x)), x).values()].map((g) => sum(mul(g, g))).reduce((a, b) => add(a, b));
+    return [...grad(total, x).values()];
+  };
+  test.each(smooth)("$name, $about: gradients of order 2", async ({ name, c }) => {
+    const { x, functions } = sampleFunctions(name as "slice", c);
+    for (const fn of functions) await expectParity((...moved) => second(fn, moved), x, 1e-5);
+  });
   const composed = Object.entries(composedCases).flatMap(([name, list]) =>
     list.map((c) => ({ name, about: c.about, c })),
   );
   test.each(composed)("$name, $about", async ({ c }) => {
     await expectParity((...x) => [c.fn(...x), ...grad(() => sum(c.fn(...x)), x).values()], c.inputs, 1e-5);
+  });
+  test.each(composed)("$name, $about: gradients of order 2", async ({ c }) => {
+    await expectParity((...x) => second(c.fn, x), c.inputs, 1e-5);
   });
 });
