@@ -18,7 +18,7 @@ export type ChooseBlock = (path: string, conv: Conv2d) => BlockName | undefined;
  * @returns the network (another module where the network is itself a convolution with a norm).
  * @throws OpError if a chosen block cannot have the convolution's geometry; the network is then unchanged.
  * @example
- * const net = resnet18({ small: true, classes: 10 });
+ * const net = new ResNet({ depths: [1, 1, 1, 1], width: 0.125 }, { small: true, classes: 10 });
  * fromConvModel(net, "orepa");
  * deployModel(net, { inputShape: [1, 3, 32, 32] }).report.blocks[0].kind; // -> OREPA
  */

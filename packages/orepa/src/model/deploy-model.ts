@@ -62,9 +62,9 @@ const isMerged = (module: object): module is Merged =>
  * @returns the network (another module where the network is itself a block) and the report.
  * @throws DeployError, naming the block, if one deviates by more than the tolerance; the network is then unchanged.
  * @example
- * const net = resnet18({ block: "orepa", small: true, classes: 10 });
+ * const net = new ResNet({ depths: [1, 1, 1, 1], width: 0.125 }, { block: "orepa", small: true, classes: 10 });
  * const { report } = deployModel(net, { inputShape: [1, 3, 32, 32] });
- * report.blocks.length; // -> 20
+ * report.blocks.length; // -> 12
  * report.parameters.after < report.parameters.before; // -> true
  */
 export function deployModel<M extends Network>(
