@@ -133,37 +133,57 @@ function startOffline(
     if (norm) norm.weight.assign(full(norm.weight.shape, size, { dtype: norm.weight.dtype }));
     else if (branch.factors.length > 0) shrink(block, i, size * meanAbs(conv.weight.value));
   }
-  branches[anchor]!.assign!(conv.weight.value, share);
-  if (main && bn) copyNorm(main, bn, conv.bias?.value);
-  if (main) keepFromZero(main);
-  if (probe) calibrate(block, probe);
-  else if (block.bn && bn) {
-    block.bn.running_mean.assign(bn.bias.value);
-    block.bn.running_var.assign(square(bn.weight.value));
-  }
-  if (block.bn) passThrough(block.bn, undefined);
-
   const whole = bn ? foldBatchNorm(conv.weight.value, conv.bias?.value, bn) : unfolded(conv);
-  const rest = branches.reduce((left, _, i) => {
+  branches[anchor]!.assign!(conv.weight.value, share);
+  for (let round = 0; round < (probe ? CALIBRATIONS : 1); round++) {
+    if (probe) calibrate(block, probe);
+    if (main && bn && !probe) copyNorm(main, bn, conv.bias?.value);
+    else if (main) passThrough(main, conv.bias?.value);
+    if (main) keepFromZero(main);
+    if (block.bn && bn && !probe) {
+      block.bn.running_mean.assign(bn.bias.value);
+      block.bn.running_var.assign(square(bn.weight.value));
+    }
+    if (block.bn) passThrough(block.bn, undefined);
+    settle(block, { anchor, whole, share });
+  }
+}
+
+/** Statistics of side branches decide what the anchor's kernel is, which decides its statistics, which decide those of the sum. */
+const CALIBRATIONS = 3;
+
+/** Gives the anchor, its norm too, what the other branches leave of the whole convolution. */
+function settle(
+  block: RepBlock,
+  { anchor, whole, share }: { readonly anchor: number; readonly whole: Folded; readonly share: number },
+): void {
+  const rest = block.branches.reduce((left, _, i) => {
     if (i === anchor) return left;
     const { weight, bias } = block.mergedBranch(i);
     return { weight: sub(left.weight, weight), bias: sub(left.bias, bias) };
   }, whole);
-  const { dtype } = conv.weight;
+  const main = block.norms![anchor];
+  const assign = (kernel: Tensor) =>
+    block.branches[anchor]!.assign!(cast(kernel, block.branches[anchor]!.factors[0]!.dtype), share);
   if (!main) {
-    branches[anchor]!.assign!(cast(rest.weight, dtype), share);
-    if (block.bn) block.bn.bias.assign(cast(add(block.bn.bias.value, rest.bias), dtype));
+    assign(rest.weight);
+    if (block.bn) block.bn.bias.assign(cast(add(block.bn.bias.value, rest.bias), block.bn.bias.dtype));
     return;
   }
   const [gamma, mu, variance] = [main.weight, main.running_mean, main.running_var].map((v) =>
     cast(v.value, "float64"),
   ) as [Tensor, Tensor, Tensor];
   const gain = div(gamma, sqrt(add(variance, main.eps)));
-  branches[anchor]!.assign!(cast(div(rest.weight, reshape(gain, [-1, 1, 1, 1])), dtype), share);
-  main.bias.assign(cast(add(rest.bias, mul(mu, gain)), dtype));
+  assign(div(rest.weight, reshape(gain, [-1, 1, 1, 1])));
+  main.bias.assign(cast(add(rest.bias, mul(mu, gain)), main.bias.dtype));
 }
 
-const unfolded = ({ weight, bias, outChannels }: Conv2d) => ({
+interface Folded {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+const unfolded = ({ weight, bias, outChannels }: Conv2d): Folded => ({
   weight: cast(weight.value, "float64"),
   bias: bias ? cast(bias.value, "float64") : zeros([outChannels], { dtype: "float64" }),
 });

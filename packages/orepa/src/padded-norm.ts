@@ -6,12 +6,13 @@ import { add, detach, div, mul, pad, reshape, sqrt, sub, type Tensor } from "@or
 export class PaddedNorm extends BatchNorm2d {
   /**
    * The norm of x [N, C, H, W], then `padding` pixels of the value that its running statistics (after this step's update) give a zero
-   * input: beta - mean gamma / sigma. That value counts as a constant in gradients.
+   * input: beta - mean gamma / sigma. In train mode that value counts as a constant in gradients, as published (arXiv 2103.13425).
    */
   padded(x: Tensor, mode: Mode, padding: number): Tensor {
     const y = this.forward(x, mode);
     if (padding === 0) return y;
-    const border = reshape(detach(this.fold().shift), [1, this.channels, 1, 1]);
+    const { shift } = this.fold();
+    const border = reshape(mode === "train" ? detach(shift) : shift, [1, this.channels, 1, 1]);
     const inner = [2, 3].reduce((map, axis) => pad(map, axis, padding, padding), sub(y, border));
     return add(inner, border);
   }
