@@ -261,10 +261,6 @@ export type BlockName = keyof typeof blockDefinitions;
 /** All of them. */
 export const blockNames = Object.keys(blockDefinitions) as readonly BlockName[];
 
-/** The definition of a name, or the one that is given. */
-export const definitionOf = (block: BlockName | BlockDefinition): BlockDefinition =>
-  typeof block === "string" ? blockDefinitions[block] : block;
-
 /**
  * A block by its name in the table, or of a definition of your own.
  * @throws OpError for a geometry that the block cannot have.
@@ -276,4 +272,15 @@ export const createBlock = (
   inChannels: number,
   outChannels: number,
   options: BlockOptions = {},
-): RepBlock => new RepBlock(definitionOf(block), inChannels, outChannels, options);
+): RepBlock =>
+  new RepBlock(typeof block === "string" ? blockDefinitions[block] : block, inChannels, outChannels, options);
+
+/**
+ * The same block with a plain kernel beside its other branches: what has nothing but factors can then start as any convolution.
+ * @example
+ * createBlock(withOrigin("deep-stem"), 3, 8, { kernelSize: 7 }).branches.map((branch) => branch.name).join(", "); // -> stem, origin
+ */
+export function withOrigin(block: BlockName | BlockDefinition): BlockDefinition {
+  const definition: BlockDefinition = typeof block === "string" ? blockDefinitions[block] : block;
+  return { ...definition, branches: (g, options) => [...definition.branches(g, options), { kind: "origin" }] };
+}

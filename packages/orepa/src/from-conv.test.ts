@@ -2,26 +2,16 @@
 import { BatchNorm2d, Conv2d, grad, namedParameters, namedVariables, ReLU, toDtype } from "@orepa/autograd";
 import { abs, add, amax, Generator, mul, OpError, rand, randn, sum, type Tensor, tensor } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
-import type { BranchSpec } from "./branches/table.ts";
 import { expectClose } from "./close.cases.ts";
-import { type BlockName, blockNames, createBlock } from "./definitions.ts";
+import { blockNames, createBlock } from "./definitions.ts";
 import { deploy } from "./deploy.ts";
 import { kernelSizes, placements, smallWindows } from "./family.cases.ts";
 import { fromConv, fromDeployed, startFromConv } from "./from-conv.ts";
-import type { BlockDefinition } from "./rep-block.ts";
 
 /** Sums of some hundred products in float64, divided by scales and norms of at least a hundredth. */
 const rounding = 1e-11;
 
-/** Blocks that are nothing but factors of their kernel cannot be every kernel. */
-const without: readonly BlockName[] = ["orepa-stem", "deep-stem", "expandnet"];
-/** A mixer with a norm before its depthwise kernel is no plain kernel either. */
-const able = (name: BlockName, norm: string): boolean =>
-  !without.includes(name) && !(name === "repmixer" && (norm === "branch" || norm === "both"));
-
-const cases = blockNames.flatMap((name) =>
-  placements.flatMap((norm) => (norm !== "none" && able(name, norm) ? [{ name, norm }] : [])),
-);
+const cases = blockNames.flatMap((name) => placements.flatMap((norm) => (norm === "none" ? [] : [{ name, norm }])));
 
 /** A convolution with a norm that has seen data, in 2 groups. */
 function trained(kernelSize: number, { bias = false, channels = 4 } = {}) {
@@ -134,21 +124,20 @@ describe("a block from a deployed one", () => {
 
 describe("fromConv refuses", () => {
   const conv = new Conv2d(4, 4, 3, { padding: 1 });
-  it.each(without)("%s, which is nothing but factors", (name) =>
-    expect(() => fromConv(name, { conv })).toThrow(
-      /fromConv: expected a branch that can be any kernel, got (stem|chain)/,
-    ),
-  );
-  it("but takes such a block with an origin beside", () => {
-    const branches: readonly BranchSpec[] = [
-      { kind: "chain", stages: [3, 3].map((kernelSize) => ({ stage: { kind: "origin" }, kernelSize })) },
-      { kind: "origin" },
-    ];
-    const definition: BlockDefinition = { title: "Two", branches: () => branches };
-    const five = toDtype(new Conv2d(4, 4, 5, { padding: 2 }), "float64");
-    const x = randn([1, 4, 6, 6], { generator: new Generator(0), dtype: "float64" });
-    expectClose("eval", fromConv(definition, { conv: five }).forward(x, "eval"), five.forward(x), rounding);
+  it.each([
+    ["deep-stem", 5, "stem"],
+    ["orepa-stem", 5, "stem"],
+    ["expandnet", 3, "chain"],
+  ] as const)("to start %s, which is nothing but factors, in place", (name, kernelSize, got) => {
+    const source = { conv: new Conv2d(4, 4, kernelSize, { padding: (kernelSize - 1) / 2 }) };
+    const block = createBlock(name, 4, 4, { kernelSize });
+    expect(() => startFromConv(block, source)).toThrow(
+      `fromConv: expected a branch that can be any kernel, got ${got} (add an origin branch to the block)`,
+    );
+    expect(fromConv(name, source).branches.map((branch) => branch.name)).toEqual([got, "origin"]);
   });
+  it("branches without a plain kernel", () =>
+    expect(() => fromConv("orepa", { conv }, { branches: ["1x1", "average"] })).toThrow(/got average, 1x1/));
   it("a convolution of another geometry", () =>
     expect(() => startFromConv(createBlock("orepa", 4, 4, { stride: 2 }), { conv })).toThrow(
       "fromConv: expected a convolution with stride 2, got 1",

@@ -6,6 +6,7 @@ import {
   initialize,
   type Module,
   namedModules,
+  namedParameters,
   toDtype,
 } from "@orepa/autograd";
 import {
@@ -27,10 +28,10 @@ import {
   where,
   zeros,
 } from "@orepa/tensor";
-import { type BlockName, createBlock } from "./definitions.ts";
+import { type BlockName, createBlock, withOrigin } from "./definitions.ts";
 import type { DeployedBlock } from "./deploy.ts";
 import type { Geometry } from "./geometry.ts";
-import { anchorOf, assignSum, shrink } from "./remainder.ts";
+import { anchorOf, assignSum, shrink, wake } from "./remainder.ts";
 import type { BlockDefinition, BlockOptions, RepBlock } from "./rep-block.ts";
 
 /** A convolution with an optional norm and activation behind it; blocks of YOLO11 and the like fit as they are. */
@@ -60,9 +61,10 @@ export interface FromConvOptions extends BlockOptions, StartOptions {}
  * A block that in eval mode is the convolution with its norm and activation, up to rounding. Every branch has a gradient from the first
  * step. Where the block has its only norm after the sum it is the same function in train mode as well.
  *
- * Settings of the norm and the activation are the source's if not given.
+ * Settings of the norm and the activation are the source's if not given. A block that is nothing but factors (a deep stem) gets a plain
+ * kernel beside them: see `withOrigin`.
  *
- * @throws OpError if the block has no branch that can be any kernel, or no norm for the bias.
+ * @throws OpError if the chosen branches do not allow for any kernel, or there is no norm for the bias.
  * @example
  * const conv = new Conv2d(8, 8, 3, { padding: 1 });
  * fromConv("orepa", { conv }).forward(zeros([1, 8, 4, 4]), "eval").shape; // -> [1, 8, 4, 4]
@@ -74,11 +76,14 @@ export function fromConv(
 ): RepBlock {
   const { conv, bn, act } = source;
   const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups } = geometryOf(conv);
-  const made = createBlock(block, inChannels, outChannels, {
+  const whole: BlockOptions = {
     ...{ kernelSize, stride, padding, dilation, groups, activation: act ?? false },
     ...(bn ? { eps: bn.eps, momentum: bn.momentum } : {}),
     ...options,
-  });
+  };
+  const plain = createBlock(block, inChannels, outChannels, whole);
+  const able = options.branches !== undefined || plain.branches.some(({ assign }) => assign);
+  const made = able ? plain : createBlock(withOrigin(block), inChannels, outChannels, whole);
   const start = { ...(share === undefined ? {} : { share }), ...(seed === undefined ? {} : { seed }) };
   return startFromConv(toDtype(made, conv.weight.dtype), source, probe ? { ...start, probe } : start);
 }
@@ -95,13 +100,15 @@ export const fromDeployed = (
 
 /**
  * `fromConv` in place: gives the Variables of a block their values, and returns it. Its activation stays as it is.
- * @throws OpError as `fromConv` does, and if the convolution is not of the block's geometry.
+ * @throws OpError if the block has no branch that can be any kernel, or no norm for the bias, or another geometry than the convolution.
  */
 export function startFromConv(block: RepBlock, source: PlainConv, options: StartOptions = {}): RepBlock {
   const { conv, bn } = source;
   const { share = 0.1, seed = 0, probe } = options;
   checkFits(block.geometry, geometryOf(conv));
-  initialize(Object.fromEntries(block.branches.map((branch) => [branch.name, branch])), seed);
+  const branches = Object.fromEntries(block.branches.map((branch) => [branch.name, branch]));
+  initialize(branches, seed);
+  for (const [key, scales] of namedParameters(branches)) if (key.endsWith("vector")) wake(scales);
   if (block.norms) startOffline(block, source, { share, probe });
   else if (block.bn) {
     assignSum(block, cast(conv.weight.value, block.bn.weight.dtype), share);

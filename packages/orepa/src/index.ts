@@ -4,7 +4,7 @@ export { type LinearBlock, type NormPlacement, sumOfKernels, sumOfMaps } from ".
 export type { AdjointArguments, Branch, BranchGradients, BranchOptions } from "./branch.ts";
 export { type BranchKind, type BranchKinds, type BranchSpec, branchKinds, type StageSpec } from "./branches/table.ts";
 export { customL2 } from "./custom-l2.ts";
-export { type BlockName, blockDefinitions, blockNames, createBlock } from "./definitions.ts";
+export { type BlockName, blockDefinitions, blockNames, createBlock, withOrigin } from "./definitions.ts";
 export { DeployError, DeployedBlock, type DeployOptions, deploy } from "./deploy.ts";
 export { describe } from "./describe.ts";
 export { type FrequencyPrior, frequencyPrior } from "./frequency-prior.ts";

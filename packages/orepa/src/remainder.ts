@@ -1,6 +1,6 @@
 // Making a sum of branches a given kernel: one branch takes what the others leave.
 import type { Parameter } from "@orepa/autograd";
-import { mean, mul, OpError, square, sub, type Tensor, tensor } from "@orepa/tensor";
+import { equal, mean, mul, OpError, square, sub, type Tensor, tensor, where } from "@orepa/tensor";
 import type { Branch } from "./branch.ts";
 
 /** Branches with their scales: a block or a sum inside of one. */
@@ -36,13 +36,18 @@ export function anchorOf(branches: readonly Branch[]): number {
 export function assignSum(sum: Summands, kernel: Tensor, share: number): void {
   const { branches } = sum;
   const anchor = anchorOf(branches);
-  setRows(sum, (value, row) => (row === anchor ? 1 : value === 0 ? LEAST_SCALE : value));
+  if (sum.vector) wake(sum.vector);
+  setRows(sum, (value, row) => (row === anchor ? 1 : value));
   const size = (share * (rootMeanSquare(kernel) || 1)) / Math.max(1, branches.length - 1);
   for (const i of branches.keys()) if (i !== anchor) shrink(sum, i, size);
   const rows = sum.scales();
   const rest = branches.reduce((left, branch, i) => (i === anchor ? left : sub(left, branch.kernel(rows[i]))), kernel);
   branches[anchor]!.assign!(rest, share);
 }
+
+/** Scales of 0 become small ones. */
+export const wake = (vector: Parameter): void =>
+  vector.assign(where(equal(vector.value, 0), LEAST_SCALE, vector.value));
 
 /** Makes one scaled kernel as large as `size`: by the factor in which it is linear or, without factors, by its scale. */
 export function shrink(sum: Summands, i: number, size: number): void {

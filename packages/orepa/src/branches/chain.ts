@@ -88,7 +88,7 @@ export class ChainBranch implements Branch {
 }
 
 /** The stage whose input is padded: the first with a window. */
-export const paddedStage = (stages: readonly Pick<Geometry, "kernelSize">[]): number =>
+const paddedStage = (stages: readonly Pick<Geometry, "kernelSize">[]): number =>
   Math.max(
     0,
     stages.findIndex(({ kernelSize }) => kernelSize > 1),
