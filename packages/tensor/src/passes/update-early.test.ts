@@ -1,7 +1,7 @@
 // Early updates: programs before and after.
 import { expect, test } from "vitest";
 import { trace } from "../compile.ts";
-import { add, exp, full, matmul, mul, sub, sum, type Tensor, Variable } from "../index.ts";
+import { add, exp, full, matmul, mul, sub, sum, type Tensor, transpose, Variable } from "../index.ts";
 import { printProgram } from "./print.ts";
 import { updateEarly } from "./update-early.ts";
 
@@ -49,4 +49,29 @@ test("updates that wait for one value follow it weight by weight", () => {
     return { norm };
   });
   expect(names.slice(0, 7)).toEqual(["sum", "expand", "sub", "mul", "expand", "sub", "mul"]);
+});
+
+test("what is made of a view of a Variable goes to its reader, and the Variable's update waits for it", () => {
+  const [w, u] = [new Variable(full([2, 2], 1)), new Variable(full([2, 2], 1))];
+  const names = lines((a) => {
+    const turned = transpose(w.value);
+    const y = matmul(a, turned);
+    const doubled = mul(turned, 2);
+    const gradient = exp(y);
+    w.assign(sub(w.value, gradient));
+    u.assign(matmul(gradient, doubled));
+    return { y };
+  });
+  expect(names.slice(0, 6)).toEqual(["permute", "matmul", "exp", "mul", "matmul", "sub"]);
+});
+
+test("updates that wait for each other's readers all happen", () => {
+  const [w, u] = [new Variable(full([2, 2], 1)), new Variable(full([2, 2], 1))];
+  const names = lines((a) => {
+    const [old, other] = [w.value, u.value];
+    w.assign(add(old, a));
+    u.assign(exp(sub(w.value, old)));
+    return { y: exp(other) };
+  });
+  expect(names.slice(0, 4)).toEqual(["exp", "add", "sub", "exp"]);
 });

@@ -9,7 +9,8 @@ import type { Pass, Program } from "./program.ts";
 export const updateEarly: Pass = (program) => {
   const { equations } = program;
   const late = leadToUpdates(program);
-  const reads = lastReads(program, late);
+  const reads = readsBefore(program, late);
+  const views = viewsOfGiven(program);
   const makers = new Map<Tensor, number>();
   /** Equations made of what the program is given: they would live long if they came early. */
   const free = new Set<number>();
@@ -18,12 +19,11 @@ export const updateEarly: Pass = (program) => {
   const waiting: number[][] = equations.map(() => []);
   equations.forEach(({ inputs, outputs }, i) => {
     if (late.has(i)) {
-      const before = new Set([...inputs.map((t) => makers.get(t)), ...outputs.map((t) => reads.get(t))]);
-      for (const at of before)
-        if (at !== undefined && !free.has(at)) {
-          waiting[at]!.push(i);
-          missing[i]!++;
-        }
+      const made = inputs.map((t) => makers.get(t)).filter((at) => at !== undefined && !free.has(at) && !views.has(at));
+      for (const at of new Set([...made, ...outputs.flatMap((t) => reads.get(t) ?? [])])) {
+        waiting[at!]!.push(i);
+        missing[i]!++;
+      }
       if (missing[i] === 0) free.add(i);
     }
     for (const t of outputs) makers.set(t, i);
@@ -37,13 +37,14 @@ export const updateEarly: Pass = (program) => {
     done.add(i);
     for (const t of equations[i]!.inputs) {
       const maker = makers.get(t);
-      if (maker !== undefined && free.has(maker)) run(maker);
+      if (maker !== undefined && (free.has(maker) || views.has(maker))) run(maker);
     }
     order.push(equations[i]!);
     for (const next of waiting[i]!) if (--missing[next]! === 0) run(next);
   };
   for (const i of equations.keys()) if (!late.has(i)) run(i);
-  for (const i of free) run(i);
+  // What is left: equations that only each other's turn could free, in the order in which they were given.
+  for (const i of equations.keys()) run(i);
   return { ...program, equations: order };
 };
 
@@ -59,17 +60,60 @@ function leadToUpdates({ equations, outputs }: Program): ReadonlySet<number> {
   return late;
 }
 
-/** For each assigned value, the last other equation that reads the Variable's old value: after it, memory may be overwritten. */
-function lastReads(
+/** Views of what the program is given: they may run at any time. */
+function viewsOfGiven({ equations, inputs, variables }: Program): ReadonlySet<number> {
+  const given = new Set<Tensor>([...inputs, ...variables.values()]);
+  const views = new Set<number>();
+  equations.forEach((e, i) => {
+    if (primitives[e.name].kind !== "view" || !e.inputs.every((t) => t.view || given.has(t))) return;
+    views.add(i);
+    for (const t of e.outputs) given.add(t);
+  });
+  return views;
+}
+
+/**
+ * For each assigned value, the other equations that read the Variable's old value: after them, memory may be overwritten. Of those that keep
+ * their order the last one, and the late ones that are no part of the assigned value.
+ */
+function readsBefore(
   { equations, variables, updates }: Program,
   late: ReadonlySet<number>,
-): ReadonlyMap<Tensor, number | undefined> {
+): ReadonlyMap<Tensor, readonly number[]> {
   const base = new Map<Tensor, Tensor>();
+  const makers = new Map<Tensor, number>();
   const baseOf = (t: Tensor): Tensor => base.get(t) ?? t;
   const last = new Map<Tensor, number>();
+  const lateReads = new Map<Tensor, number[]>();
   equations.forEach((e, i) => {
-    if (primitives[e.name].kind === "view") for (const t of e.outputs) base.set(t, baseOf(e.inputs[0]!));
-    if (!late.has(i)) for (const t of e.inputs) last.set(baseOf(t), i);
+    const view = primitives[e.name].kind === "view";
+    for (const t of e.outputs) {
+      makers.set(t, i);
+      if (view) base.set(t, baseOf(e.inputs[0]!));
+    }
+    for (const t of e.inputs.map(baseOf))
+      if (!late.has(i)) last.set(t, i);
+      else if (!view) lateReads.set(t, [...(lateReads.get(t) ?? []), i]);
   });
-  return new Map([...updates].map(([variable, t]) => [t, last.get(variables.get(variable)!)]));
+  /** The late equations that lead to a value. */
+  const leadingTo = (t: Tensor): ReadonlySet<number> => {
+    const cone = new Set<number>();
+    const tensors = new Set([t]);
+    for (const value of tensors) {
+      const maker = makers.get(value);
+      if (maker === undefined || !late.has(maker)) continue;
+      cone.add(maker);
+      for (const input of equations[maker]!.inputs) tensors.add(input);
+    }
+    return cone;
+  };
+  return new Map(
+    [...updates].map(([variable, t]) => {
+      const old = variables.get(variable)!;
+      const own = leadingTo(t);
+      const others = (lateReads.get(old) ?? []).filter((at) => !own.has(at));
+      const at = last.get(old);
+      return [t, at === undefined ? others : [at, ...others]];
+    }),
+  );
 }
