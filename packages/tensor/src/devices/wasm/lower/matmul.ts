@@ -16,8 +16,9 @@ const PACK_FROM = { panels: 3, depth: 16 };
 /** Bytes of rows that stay in the second-level cache while all panels pass. */
 const BLOCK_BYTES = 192 * 1024;
 const LEAST_BLOCK = 16;
-/** Pieces of work to share among threads, at least, where there is enough of it; and less than this is not shared. */
-const PIECES = 8;
+/** Pieces of work to share among threads, where rows are enough for them; by panels as well below FEW. Less than SMALL is not shared. */
+const PIECES = 32;
+const FEW = 8;
 const SMALL = 65536;
 
 /** A batch of matrices [rows, columns]. */
@@ -92,7 +93,7 @@ function product(builder: Builder, a: Matrices, b: Matrices, y: Matrices): void 
   const most = Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / (4 * Math.min(depth, DEPTH))));
   const down = Math.max(Math.ceil(rows / most), Math.min(Math.ceil(PIECES / batch), Math.ceil(rows / LEAST_BLOCK)));
   const block = roundUp(Math.ceil(rows / down), PANEL);
-  const across = Math.min(panelsOf(columns), Math.ceil(PIECES / (batch * Math.ceil(rows / block))));
+  const across = Math.min(panelsOf(columns), Math.ceil(FEW / (batch * Math.ceil(rows / block))));
   const reads = [a.place.storage, panels.place.storage];
   builder.step({ reads, writes: [y.place.storage] }, () => ({
     op: "matmul",
