@@ -1,41 +1,15 @@
-// The recorded trainings of fixtures/orepa with the blocks of the family: five steps of SGD in float64, RepVGG's own decay among them.
-import {
-  Linear,
-  loadStateDict,
-  type Mode,
-  type Module,
-  namedParameters,
-  namedVariables,
-  type Parameter,
-  ReLU,
-  toDtype,
-  valueAndGrad,
-} from "@orepa/autograd";
-import {
-  add,
-  cast,
-  gather,
-  logSoftmax,
-  mean,
-  mul,
-  neg,
-  reshape,
-  slice,
-  sub,
-  type Tensor,
-  zerosLike,
-} from "@orepa/tensor";
-import { expect, it } from "vitest";
-import { expectClose } from "./close.cases.ts";
+// The recorded trainings of fixtures/orepa with the blocks of the family: five steps of SGD, RepVGG's own decay among
+// them; in float64, and in float32 on wasm.
+import { Linear, loadStateDict, type Mode, type Module, ReLU, toDtype } from "@orepa/autograd";
+import { add, mean, mul, type Tensor } from "@orepa/tensor";
+import { it } from "vitest";
+import { expectSameComputation } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import { customL2 } from "./custom-l2.ts";
 import { createBlock } from "./definitions.ts";
-import { part, readReference, referenceNorm } from "./published.cases.ts";
+import { part, referenceNorm } from "./published.cases.ts";
 import { loadPublished, publishedState } from "./published.ts";
 import type { BlockOptions, RepBlock } from "./rep-block.ts";
-
-/** Five steps multiply what the rounding of the reference to float32 leaves open (1e-4 by its own account). */
-const tolerance = 1e-5;
-const lastStep = 4;
+import { expectTrajectory, followTrajectory, readTrajectory, type Trainee } from "./trajectory.cases.ts";
 
 class Classifier implements Module {
   readonly blocks: readonly RepBlock[];
@@ -68,81 +42,38 @@ const networks = {
   ],
 } as const;
 
-it.each(Object.keys(networks) as (keyof typeof networks)[])("follows %s", (name) => {
-  const { tensors, metadata } = readReference(`${name}.safetensors`);
-  const { config: text } = metadata as { config: string };
-  const config = JSON.parse(text) as {
-    readonly momentum: number;
-    readonly weight_decay?: number;
-    readonly custom_l2?: boolean;
-    readonly rules: Readonly<Record<string, readonly [rate: number, decay: number]>>;
-  };
-  const model = toDtype(new Classifier(networks[name]()), "float64");
-  const names = load(model, new Map([...part(tensors, "init."), ...part(tensors, "init_buffer.")]));
-  const parameters = [...namedParameters(model)].map(([key, p]) => [names.get(key)!, p] as const);
-  expect(parameters.map(([published]) => published).sort()).toEqual(Object.keys(config.rules).sort());
+const names = Object.keys(networks) as (keyof typeof networks)[];
 
-  const momentum = new Map(parameters.map(([key, p]) => [key, zerosLike(p.value)]));
-  const labels = reshape(cast(tensors.get("labels")!, "int32"), [6, 1]);
-  const check = (key: string, actual: Tensor) => {
-    const stored = tensors.get(key)!;
-    const [rows] = actual.shape;
-    // A sixth row of scales belongs to no branch.
-    const expected = key.endsWith("vector") && rows !== stored.shape[0] ? slice(stored, 0, 0, rows) : stored;
-    expectClose(key, actual, expected, tolerance);
+/** The network of a file with its first values, and RepVGG's own decay where the recorded loss had it. */
+function follow(name: keyof typeof networks) {
+  const trajectory = readTrajectory(`${name}.safetensors`);
+  const { tensors, custom_l2, weight_decay } = trajectory;
+  const create = (): Trainee => {
+    const model = toDtype(new Classifier(networks[name]()), "float64");
+    const penalty = () =>
+      mul(
+        model.blocks.map(customL2).reduce((a, b) => add(a, b)),
+        weight_decay! / 2,
+      );
+    return {
+      model,
+      names: load(model, new Map([...part(tensors, "init."), ...part(tensors, "init_buffer.")])),
+      ...(custom_l2 && { penalty }),
+    };
   };
-  for (let step = 0; step <= lastStep; step++) {
-    let [logits, crossEntropy]: Tensor[] = [];
-    const { value, grads } = valueAndGrad(
-      () => {
-        logits = model.forward(tensors.get("input")!, "train");
-        crossEntropy = neg(mean(gather(logSoftmax(logits, 1), 1, labels)));
-        if (!config.custom_l2) return crossEntropy;
-        const decay = model.blocks.map(customL2).reduce((a, b) => add(a, b));
-        return add(crossEntropy, mul(decay, config.weight_decay! / 2));
-      },
-      parameters.map(([, p]) => p),
-    );
-    check(`step${step}.logits`, logits!);
-    const losses = tensors.get(`step${step}.loss`)!.toTypedArray();
-    expect(Math.abs(crossEntropy!.item() - losses[0]!)).toBeLessThan(tolerance);
-    expect(Math.abs(value.item() - losses.at(-1)!)).toBeLessThan(tolerance);
-    for (const [key, p] of parameters) {
-      const gradient = grads.get(p)!;
-      // The files' step0.grad.* hold the gradients of the last step.
-      if (step === lastStep) check(`step0.grad.${key}`, gradient);
-      descend(p, { gradient, momentum, key, rule: config.rules[key]!, keep: config.momentum });
-      if (key.endsWith("vector")) check(`step${step}.${key}`, p.value);
-    }
-  }
-  for (const [key, p] of parameters) {
-    check(`final.${key}`, p.value);
-    check(`final_momentum.${key}`, momentum.get(key)!);
-  }
-  for (const [key, { value }] of namedVariables(model)) {
-    const published = names.get(key);
-    if (/running_(mean|var)$/.test(key)) check(`final_buffer.${published}`, value);
-  }
-  expectClose("eval_logits", model.forward(tensors.get("input")!, "eval"), tensors.get("eval_logits")!, tolerance);
+  return { trajectory, computation: followTrajectory(trajectory, create) };
+}
+
+it.each(names)("follows %s", async (name) => {
+  const { trajectory, computation } = follow(name);
+  expectTrajectory(trajectory, await computation("float64"));
 });
 
-/** b = m b + g + wd p; p = p - lr b. */
-function descend(
-  p: Parameter,
-  given: {
-    readonly gradient: Tensor;
-    readonly momentum: Map<string, Tensor>;
-    readonly key: string;
-    readonly rule: readonly [rate: number, decay: number];
-    readonly keep: number;
-  },
-): void {
-  const { gradient, momentum, key, keep } = given;
-  const [rate, decay] = given.rule;
-  const next = add(mul(momentum.get(key)!, keep), add(gradient, mul(p.value, decay)));
-  momentum.set(key, next);
-  p.assign(sub(p.value, mul(next, rate)));
-}
+/** The gradients of a block are sums of the same cotangents. */
+const scale = (key: string) => /^step0\.grad\.blocks\.\d/.exec(key)?.[0] ?? key;
+it.each(names)("follows %s on wasm as closely as float32 does, the same bits from one thread and two", (name) =>
+  expectSameComputation(follow(name).computation, { scale }),
+);
 
 /** Loads block by block, and returns the published names by ours. */
 function load(model: Classifier, tensors: ReadonlyMap<string, Tensor>): Map<string, string> {

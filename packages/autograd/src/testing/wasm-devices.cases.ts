@@ -57,35 +57,47 @@ export async function computeOnWasm(compute: Computation): Promise<ReadonlyMap<s
  */
 export const expectParity = (subject: Subject): Promise<void> => expectSameComputation(computationOf(subject));
 
-/** `expectParity` of a computation of any number of programs. */
-export async function expectSameComputation(compute: Computation): Promise<void> {
+/**
+ * `expectParity` of a computation of any number of programs. Results with the same `scale` are sums of the same terms, of which one may
+ * all but cancel (the gradient of a bias in front of a norm does): rounding is relative to the largest of them.
+ */
+export async function expectSameComputation(
+  compute: Computation,
+  { scale = (key) => key }: { readonly scale?: (key: string) => string } = {},
+): Promise<void> {
   const [exact, rounded] = [await compute("float64"), await compute("float32")];
   const found = await computeOnWasm(compute);
   expect([...found.keys()]).toEqual([...exact.keys()]);
+  const magnitudes = new Map<string, number>();
   for (const [key, value] of exact)
-    expectWithinRounding(key, found.get(key)!, { exact: value, rounded: rounded.get(key)! });
+    magnitudes.set(scale(key), Math.max(magnitudes.get(scale(key)) ?? 0, largest(value)));
+  for (const [key, value] of exact) {
+    const magnitude = magnitudes.get(scale(key))!;
+    expectWithinRounding(key, found.get(key)!, { exact: value, rounded: rounded.get(key)!, magnitude });
+  }
 }
 
 /** Units in the last place of the largest value that a result may be off even where the reference's rounding happens to vanish. */
 const SLACK = 16 * 2 ** -24;
 
-function expectWithinRounding(
-  what: string,
-  actual: Tensor,
-  { exact, rounded }: { readonly exact: Tensor; readonly rounded: Tensor },
-): void {
+interface Expected {
+  readonly exact: Tensor;
+  readonly rounded: Tensor;
+  readonly magnitude: number;
+}
+
+function expectWithinRounding(what: string, actual: Tensor, { exact, rounded, magnitude }: Expected): void {
   expect({ what, shape: actual.shape }).toEqual({ what, shape: exact.shape });
   const [a, e, r] = [actual, exact, rounded].map((t) => t.toTypedArray()) as [Float32Array, Float64Array, Float32Array];
-  let [deviation, magnitude] = [0, 0];
-  for (const [i, value] of e.entries()) {
-    deviation = Math.max(deviation, Math.abs(value - r[i]!));
-    magnitude = Math.max(magnitude, Math.abs(value));
-  }
+  const deviation = e.reduce((most, value, i) => Math.max(most, Math.abs(value - r[i]!)), 0);
   const tolerance = 10 * deviation + SLACK * magnitude;
   for (const [i, value] of e.entries())
     if (!(Math.abs(value - a[i]!) <= tolerance))
       throw new Error(`${what}: element ${i}: expected ${value}, got ${a[i]}, tolerance ${tolerance}`);
 }
+
+const largest = (t: Tensor): number =>
+  Array.from(t.toTypedArray()).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /** @throws Error unless both hold the same bits. */
 export function expectSame(what: string, actual: Tensor, expected: Tensor): void {
