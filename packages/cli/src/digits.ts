@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { Generator } from "@orepa/tensor";
-import type { Box, Dataset, Image, Sample } from "@orepa/yolo";
+import { type Box, type Dataset, type Image, pictureCacheBytes } from "@orepa/yolo";
 
 /** How to compose a set of scenes. */
 export interface DigitsOptions {
@@ -20,6 +20,7 @@ export interface DigitsOptions {
 /** The names of the ten classes. */
 export const DIGIT_NAMES: readonly string[] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
+const CHANNELS = 3;
 /** Side of a handwritten digit in the package. */
 const GLYPH = 28;
 /** Of every ten digits of a class, how many serve training. */
@@ -29,22 +30,34 @@ const INK = 0.2;
 /** Most of the smaller box that a neighbour may cover. */
 const MOST_OVERLAP = 0.05;
 
-/** Composes the scenes. The same options give the same bytes on every machine. */
+/**
+ * Places the digits of the scenes; a picture is painted when it is asked for, and kept as far as memory for pictures goes.
+ * The same options give the same bytes on every machine.
+ */
 export function digitsDataset({ split, scenes, side = 64, seed = 0 }: DigitsOptions): Dataset {
-  const images: Image[] = [];
-  const samples: Sample[] = [];
-  for (let i = 0; i < scenes; i++) {
-    const { image, boxes } = compose(side, split, new Generator(`digits ${seed} ${split} ${i}`));
-    images.push(image);
-    samples.push({ file: `digits/${split}/${String(i).padStart(5, "0")}.png`, width: side, height: side, boxes });
-  }
+  const stream = (i: number) => new Generator(`digits ${seed} ${split} ${i}`);
+  const samples = Array.from({ length: scenes }, (_, i) => ({
+    ...{ file: `digits/${split}/${String(i).padStart(5, "0")}.png`, width: side, height: side },
+    boxes: compose(side, split, stream(i)),
+  }));
+  const most = Math.floor(pictureCacheBytes / (CHANNELS * side ** 2));
+  const images = new Map<number, Image>();
+  const load = (i: number): Image => {
+    const known = images.get(i);
+    if (known) return known;
+    const pixels = new Float64Array(CHANNELS * side ** 2);
+    compose(side, split, stream(i), pixels);
+    const image = { width: side, height: side, data: toBytes(pixels) };
+    if (images.size < most) images.set(i, image);
+    return image;
+  };
   return {
     split,
     samples,
     names: DIGIT_NAMES,
     problems: [],
     backgrounds: 0,
-    load: async (index) => images[index]!,
+    load: async (index) => load(index),
   };
 }
 
@@ -55,8 +68,9 @@ interface Placed {
   readonly bottom: number;
 }
 
-function compose(side: number, split: "train" | "val", random: Generator): { image: Image; boxes: Box[] } {
-  const pixels = background(side, random);
+/** Draws a scene: its boxes and, where `pixels` are given, its picture. */
+function compose(side: number, split: "train" | "val", random: Generator, pixels?: Float64Array): Box[] {
+  background(side, random, pixels);
   const wanted = 1 + random.integer(4);
   const placed: Placed[] = [];
   const boxes: Box[] = [];
@@ -68,7 +82,8 @@ function compose(side: number, split: "train" | "val", random: Generator): { ima
     const y = random.integer(side - size + 1);
     const box = inkBox(ink, size, x, y);
     if (placed.some((other) => coverage(box, other) > MOST_OVERLAP)) continue;
-    paint(pixels, side, ink, size, x, y, random);
+    const colour = [0, 1, 2].map(() => 150 + 105 * random.uniform());
+    if (pixels) paint(pixels, { side, ink, size, x, y, colour });
     placed.push(box);
     const { left, top, right, bottom } = box;
     boxes.push([
@@ -79,39 +94,40 @@ function compose(side: number, split: "train" | "val", random: Generator): { ima
       (bottom - top) / side,
     ]);
   }
-  return {
-    image: {
-      width: side,
-      height: side,
-      data: Uint8Array.from(pixels, (value) => Math.max(0, Math.min(255, Math.round(value)))),
-    },
-    boxes,
-  };
+  return boxes;
+}
+
+/** Nearest bytes. */
+function toBytes(pixels: Float64Array): Uint8Array {
+  const bytes = new Uint8Array(pixels.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Math.max(0, Math.min(255, Math.round(pixels[i]!)));
+  return bytes;
 }
 
 /** Dark colour with a gentle slope and noise, RGB. */
-function background(side: number, random: Generator): Float64Array {
+function background(side: number, random: Generator, pixels?: Float64Array): void {
   const base = [0, 1, 2].map(() => 20 + 70 * random.uniform());
   const slope = [0, 1, 2].map(() => 40 * (random.uniform() - 0.5));
-  const pixels = new Float64Array(side * side * 3);
-  for (let i = 0; i < pixels.length; i++) {
-    const channel = i % 3;
-    const x = Math.floor(i / 3) % side;
-    pixels[i] = base[channel]! + slope[channel]! * (x / side) + 12 * random.normal();
+  const count = CHANNELS * side ** 2;
+  // Normal numbers come in pairs, each from two uniform ones.
+  if (!pixels) {
+    random.skip(2 * Math.ceil(count / 2));
+    return;
   }
-  return pixels;
+  for (let i = 0, x = 0; i < count; i += CHANNELS, x = (x + 1) % side)
+    for (let channel = 0; channel < CHANNELS; channel++)
+      pixels[i + channel] = base[channel]! + slope[channel]! * (x / side) + 12 * random.normal();
 }
 
-function paint(
-  pixels: Float64Array,
-  side: number,
-  ink: Float64Array,
-  size: number,
-  x: number,
-  y: number,
-  random: Generator,
-): void {
-  const colour = [0, 1, 2].map(() => 150 + 105 * random.uniform());
+interface Stroke {
+  readonly side: number;
+  readonly ink: Float64Array;
+  readonly size: number;
+  readonly x: number;
+  readonly y: number;
+  readonly colour: readonly number[];
+}
+function paint(pixels: Float64Array, { side, ink, size, x, y, colour }: Stroke): void {
   for (let row = 0; row < size; row++) {
     for (let column = 0; column < size; column++) {
       const cover = ink[row * size + column]!;
@@ -148,15 +164,20 @@ function coverage(a: Placed, b: Placed): number {
 function resize(source: Float64Array, size: number): Float64Array {
   const result = new Float64Array(size * size);
   const ratio = GLYPH / size;
-  const at = (x: number, y: number) =>
-    source[Math.max(0, Math.min(GLYPH - 1, y)) * GLYPH + Math.max(0, Math.min(GLYPH - 1, x))]!;
+  const inside = (i: number) => Math.max(0, Math.min(GLYPH - 1, i));
+  // Where a row or column of the result lies in the source: between which two, and how far.
+  const taps = Array.from({ length: size }, (_, i) => {
+    const at = (i + 0.5) * ratio - 0.5;
+    const low = Math.floor(at);
+    return { low: inside(low), high: inside(low + 1), part: at - low };
+  });
   for (let y = 0; y < size; y++) {
+    const { low, high, part: fy } = taps[y]!;
+    const [above, below] = [low * GLYPH, high * GLYPH];
     for (let x = 0; x < size; x++) {
-      const [sx, sy] = [(x + 0.5) * ratio - 0.5, (y + 0.5) * ratio - 0.5];
-      const [x0, y0] = [Math.floor(sx), Math.floor(sy)];
-      const [fx, fy] = [sx - x0, sy - y0];
-      const upper = at(x0, y0) * (1 - fx) + at(x0 + 1, y0) * fx;
-      const lower = at(x0, y0 + 1) * (1 - fx) + at(x0 + 1, y0 + 1) * fx;
+      const { low: left, high: right, part: fx } = taps[x]!;
+      const upper = source[above + left]! * (1 - fx) + source[above + right]! * fx;
+      const lower = source[below + left]! * (1 - fx) + source[below + right]! * fx;
       result[y * size + x] = upper * (1 - fy) + lower * fy;
     }
   }
@@ -165,19 +186,36 @@ function resize(source: Float64Array, size: number): Float64Array {
 
 const require = createRequire(import.meta.url);
 const folder = path.dirname(require.resolve("mnist/package.json"));
-const loaded = new Map<number, Float64Array>();
+/** What a class's file of the package holds: `{"data":[...]}`, the glyphs one after the other. */
+interface GlyphFile {
+  readonly bytes: Buffer;
+  /** Where the text of each glyph starts; one more says where the last one ends, all with the character before. */
+  readonly starts: readonly number[];
+  readonly glyphs: Map<number, Float64Array>;
+}
+const loaded = new Map<number, GlyphFile>();
 
 /** A random handwritten digit of a split, as ink from 0 to 1. */
 function glyph(digit: number, split: "train" | "val", random: Generator): Float64Array {
-  let data = loaded.get(digit);
-  if (data === undefined) {
-    // The package's own entry parses all ten files and keeps them as lists of numbers; one at a time is enough.
-    const text = readFileSync(path.join(folder, "src", "digits", `${digit}.json`), "utf8");
-    data = Float64Array.from((JSON.parse(text) as { data: number[] }).data);
-    loaded.set(digit, data);
-  }
-  const count = Math.floor(data.length / GLYPH ** 2);
+  const file = loaded.get(digit) ?? openGlyphs(digit);
+  loaded.set(digit, file);
+  const count = file.starts.length - 1;
   const first = Math.floor((count * TRAIN_TENTHS) / 10);
   const index = split === "train" ? random.integer(first) : first + random.integer(count - first);
-  return data.subarray(index * GLYPH ** 2, (index + 1) * GLYPH ** 2);
+  const known = file.glyphs.get(index);
+  if (known) return known;
+  // Most glyphs are never asked for, and parsing takes longer than all else.
+  const text = file.bytes.toString("latin1", file.starts[index]! + 1, file.starts[index + 1]);
+  const ink = Float64Array.from(JSON.parse(`[${text}]`) as number[]);
+  file.glyphs.set(index, ink);
+  return ink;
+}
+
+function openGlyphs(digit: number): GlyphFile {
+  const bytes = readFileSync(path.join(folder, "src", "digits", `${digit}.json`));
+  const [comma, end] = [",".charCodeAt(0), bytes.lastIndexOf("]")];
+  const starts = [bytes.indexOf("[")];
+  for (let at = starts[0]!, pixels = 0; at < end; at++)
+    if (bytes[at] === comma && ++pixels % GLYPH ** 2 === 0) starts.push(at);
+  return { bytes, starts: [...starts, end], glyphs: new Map() };
 }

@@ -1,7 +1,7 @@
 // compile: runs a function once on symbols, turns the list of equations into a program, and hands it to a device.
 import { currentTrace } from "./bind.ts";
 import { cpu } from "./devices/cpu/cpu.ts";
-import type { Device, Executable } from "./devices/device.ts";
+import type { Device, Executable, PlannedMemory } from "./devices/device.ts";
 import { createGpu } from "./devices/gpu/device.ts";
 import { type GpuName, gpuNames } from "./devices/gpu/names.ts";
 import { createWasm } from "./devices/wasm/device.ts";
@@ -57,9 +57,10 @@ export interface Compiled<I extends readonly Tensor[], R extends Result> extends
   (...inputs: I): Promise<R>;
   /**
    * Compiles and plans for inputs like these, or for inputs of these shapes, without a run; the next call finds it done.
+   * Returns the memory that the program will take, where the device plans it.
    * @throws MemoryError if the device has no room for the program.
    */
-  prepare(...inputs: { readonly [K in keyof I]: TensorSpec }): void;
+  prepare(...inputs: { readonly [K in keyof I]: TensorSpec }): PlannedMemory | undefined;
   /** Cost of the program for inputs like these (by default, of the program used last). @throws OpError if there is none. */
   report(...inputs: I | []): Report;
   /** The program as text. */
@@ -135,7 +136,7 @@ export function compile<I extends readonly Tensor[], R extends Result>(
     Object.assign(call, {
       prepare: (...inputs: readonly TensorSpec[]) => {
         requireOutside();
-        load(inputs);
+        return load(inputs).executable.memory;
       },
       report: (...inputs: I | []) => report(find(inputs).hoisted, find(inputs).executable),
       print: (...inputs: I | []) => printProgram(find(inputs).hoisted.program),

@@ -1,5 +1,5 @@
 // Seeded random numbers: the same everywhere, drawn by counter, so that a stream never depends on another one's use.
-import { allocate, type Dtype } from "./dtype.ts";
+import { allocate, type Dtype, type TypedArray } from "./dtype.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import { fromData, type Tensor } from "./tensor.ts";
 
@@ -10,29 +10,66 @@ export function hashText(text: string): number {
   return h >>> 0;
 }
 
+const advance = (state: number): number => (Math.imul(state, MULTIPLIER) + INCREMENT) | 0;
+/** 32 bits of a state. */
+function output(s: number): number {
+  const word = Math.imul((s >>> ((s >>> 28) + 4)) ^ s, 277803737);
+  return ((word >>> 22) ^ word) >>> 0;
+}
+/** 53 bits of two words as a number in [0, 1). */
+const fraction = (first: number, second: number): number =>
+  ((first >>> 5) * 67108864 + (second >>> 6)) / 9007199254740992;
+
+const [MULTIPLIER, INCREMENT] = [747796405, 2891336453];
+const WORDS_PER_UNIFORM = 2;
+
 /**
  * A seeded stream of random numbers (PCG-RXS-M-XS 32, O'Neill 2014). A text seed names a stream of its own:
  * `new Generator("seed 0, epoch 3, image 17")`.
  */
 export class Generator {
+  /** Kept signed: engines hold no other 32 bits without an allocation. */
   #state: number;
   #spare: number | undefined;
 
   constructor(seed: number | string) {
-    this.#state = hashText(`${typeof seed} ${seed}`);
+    this.#state = hashText(`${typeof seed} ${seed}`) | 0;
     this.#next();
   }
 
   #next(): number {
-    this.#state = (Math.imul(this.#state, 747796405) + 2891336453) >>> 0;
-    const s = this.#state;
-    const word = Math.imul((s >>> ((s >>> 28) + 4)) ^ s, 277803737) >>> 0;
-    return ((word >>> 22) ^ word) >>> 0;
+    this.#state = advance(this.#state);
+    return output(this.#state);
   }
 
   /** Uniform in [0, 1), 53 bits. */
   uniform(): number {
-    return ((this.#next() >>> 5) * 67108864 + (this.#next() >>> 6)) / 9007199254740992;
+    return fraction(this.#next(), this.#next());
+  }
+
+  /** Fills an array with uniform numbers in [low, high). */
+  fillUniform(data: TypedArray, low: number, high: number): void {
+    const range = high - low;
+    // Models have millions of values: the state stays in a register.
+    let state = this.#state;
+    for (let i = 0; i < data.length; i++) {
+      const first = advance(state);
+      state = advance(first);
+      data[i] = low + range * fraction(output(first), output(state));
+    }
+    this.#state = state;
+  }
+
+  /** Leaves out so many uniform numbers, in a time that hardly depends on how many (Brown 1994); a pair of normal ones is two. */
+  skip(count: number): void {
+    // A step is s -> a s + b; steps of 1, 2, 4, ... are put together.
+    let [a, b] = [MULTIPLIER, INCREMENT];
+    for (let rest = WORDS_PER_UNIFORM * count; rest > 0; rest = Math.floor(rest / 2)) {
+      if (rest % 2 === 1) this.#state = (Math.imul(this.#state, a) + b) | 0;
+      b = (Math.imul(a, b) + b) >>> 0;
+      a = Math.imul(a, a) >>> 0;
+    }
+    this.#spare = undefined;
   }
 
   /** Standard normal (Box and Muller 1958). */
@@ -64,11 +101,6 @@ export class Generator {
   }
 }
 
-const draw = (shape: Shape, dtype: Dtype, next: () => number): Tensor => {
-  const data = allocate(dtype, sizeOf(shape));
-  for (let i = 0; i < data.length; i++) data[i] = next();
-  return fromData(data, shape, dtype);
-};
 interface RandomOptions {
   readonly generator: Generator;
   readonly dtype?: Dtype;
@@ -83,8 +115,15 @@ export const rand = (
     high = 1,
     dtype = "float32",
   }: RandomOptions & { readonly low?: number; readonly high?: number },
-): Tensor => draw(shape, dtype, () => low + (high - low) * generator.uniform());
+): Tensor => {
+  const data = allocate(dtype, sizeOf(shape));
+  generator.fillUniform(data, low, high);
+  return fromData(data, shape, dtype);
+};
 
 /** Standard normal numbers. */
-export const randn = (shape: Shape, { generator, dtype = "float32" }: RandomOptions): Tensor =>
-  draw(shape, dtype, () => generator.normal());
+export const randn = (shape: Shape, { generator, dtype = "float32" }: RandomOptions): Tensor => {
+  const data = allocate(dtype, sizeOf(shape));
+  for (let i = 0; i < data.length; i++) data[i] = generator.normal();
+  return fromData(data, shape, dtype);
+};

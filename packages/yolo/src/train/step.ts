@@ -18,6 +18,7 @@ import {
   compile,
   type DeviceSpec,
   fromData,
+  type PlannedMemory,
   type Report,
   type Tensor,
   type TensorSpec,
@@ -62,8 +63,11 @@ export interface StepSettings extends Pick<BatchSettings, "lr" | "momentum"> {
 
 /** A training step with its state on the device. */
 export interface Step {
-  /** Compiles and plans all that a batch of these shapes runs, without a run. @throws MemoryError if it does not fit. */
-  prepare(shapes: BatchShapes): void;
+  /**
+   * Compiles and plans all that a batch of these shapes runs, without a run. Returns the memory that the program with the
+   * backward pass will take, where the device plans it. @throws MemoryError if it does not fit.
+   */
+  prepare(shapes: BatchShapes): PlannedMemory | undefined;
   run(batch: Pick<Batch, "images" | "shape" | "targets" | "targetShape">, settings: StepSettings): Promise<StepResult>;
   /** The optimizer's Variables and, with `accumulates`, the summed gradients, by key. */
   readonly optimizerState: ReadonlyMap<string, Variable>;
@@ -157,8 +161,9 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
     const [images, targets] = batchSpecs(shapes);
     const hyper = Array.from({ length: hyperCount }, (): TensorSpec => ({ shape: [], dtype }));
     if (!accumulates) return whole.prepare(images, targets, ...hyper);
-    gather.prepare(images, targets);
+    const planned = gather.prepare(images, targets);
     apply.prepare(...hyper);
+    return planned;
   };
   const dispose = () => {
     for (const program of [whole, gather, apply]) program.dispose();

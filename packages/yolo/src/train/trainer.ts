@@ -77,8 +77,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     requireFit({
       ...{ batch: Math.min(args.batch, images), imgsz: args.imgsz },
       prepare: (count) => {
-        step.prepare({ shape: [count, 3, args.imgsz, args.imgsz], targetShape: [count, rows, 5] });
-        const { planned } = step.report();
+        const shape = [count, 3, args.imgsz, args.imgsz] as const;
+        const planned = step.prepare({ shape, targetShape: [count, rows, 5] });
         // A validation keeps nothing for a backward pass: twice the batch takes less than twice the memory.
         if (valDataset !== null && planned && planned.arena > planned.available / validationBatchFactor)
           validator.prepare({ dataset: valDataset, batch: count * validationBatchFactor, imgsz: args.imgsz });

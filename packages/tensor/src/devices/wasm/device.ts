@@ -66,6 +66,8 @@ class WasmDevice implements Device, Holder {
   }
   load(hoisted: Hoisted): Executable {
     requireFloat32(hoisted);
+    // Threads come up while the plan is made; who runs it waits for them, and learns of a failure.
+    this.#pool.start().catch(() => undefined);
     const held: number[] = [];
     let [bytes, available] = [0, 0];
     let arena: number | undefined;
