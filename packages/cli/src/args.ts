@@ -80,7 +80,7 @@ export const ARGUMENTS = {
     default: 100,
     minimum: 1,
     modes: train,
-    help: "passes over the training pictures (the digits: 16)",
+    help: "passes over the training pictures (the digits: 10)",
   },
   patience: {
     kind: "integer",
@@ -119,7 +119,12 @@ export const ARGUMENTS = {
   },
   seed: { kind: "integer", default: 0, minimum: 0, modes: train, help: "seed of every random draw" },
   rect: { kind: "boolean", default: true, modes: ["val"], help: "rectangular batches, sorted by aspect ratio" },
-  cos_lr: { kind: "boolean", default: false, modes: train, help: "cosine instead of linear learning rate" },
+  cos_lr: {
+    kind: "boolean",
+    default: false,
+    modes: train,
+    help: "cosine instead of linear learning rate (the digits: true)",
+  },
   resume: {
     kind: "text",
     default: null,
