@@ -98,7 +98,10 @@ const repVggOrepa: BlockDefinition = {
       kind: "sum",
       name: "dense",
       gain: heOne,
-      branches: orepaBranches(g, options).filter(({ kind }) => kind !== "1x1"),
+      branches: orepaBranches(g, options).flatMap((spec): readonly BranchSpec[] =>
+        // Both factors of the depthwise-separable branch have the gain in full.
+        spec.kind === "1x1" ? [] : spec.kind === "depthwise-separable" ? [{ ...spec, gain: heOne }] : [spec],
+      ),
     },
     { kind: "1x1", gain: heRootFive },
     ...identityIfPossible(g),

@@ -1,5 +1,5 @@
-// What blocks, branches and checkpoints refuse, and what they say.
-import { Parameter, stateDict } from "@orepa/autograd";
+// What blocks, branches and checkpoints refuse and say, and what blocks start with.
+import { initialize, Parameter, stateDict } from "@orepa/autograd";
 import { conv2d, OpError, ones, relu, type Tensor, zeros } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
 import type { Branch } from "./branch.ts";
@@ -161,5 +161,30 @@ describe("a definition of your own", () => {
     ]);
     expect(made.scales().map((s) => s!.toTypedArray()[0])).toEqual([1, 0.5, 1]);
     expect(deploy(made).deviation).toBeLessThan(1e-5);
+  });
+});
+
+describe("the first values of a block", () => {
+  const bound = (name: "repvgg-orepa" | "repvgg" | "orepa-1x1" | "dbb", key: string): number => {
+    const made = createBlock(name, 16, 32, name === "orepa-1x1" ? { kernelSize: 1 } : {});
+    initialize(made, 0);
+    return Math.max(...Array.from(stateDict(made).get(key)!.toTypedArray(), Math.abs));
+  };
+  it.each([
+    ["repvgg-orepa", "dense.origin.weight", Math.sqrt(3 / 144)],
+    ["repvgg-orepa", "dense.depthwise-separable.depthwise", Math.sqrt(3 / 9)],
+    ["repvgg-orepa", "1x1.weight", Math.sqrt(1 / 16)],
+    ["repvgg", "dense.weight", Math.sqrt(1 / 144)],
+    ["orepa-1x1", "1x1-1x1.outer", Math.sqrt(3 / 16)],
+    ["dbb", "1x1-kxk.1.weight", Math.sqrt(1 / 144)],
+  ] as const)("%s: %s lies within %f", (name, key, expected) => {
+    expect(bound(name, key)).toBeLessThanOrEqual(expected * (1 + 1e-6));
+    expect(bound(name, key)).toBeGreaterThan(0.8 * expected);
+  });
+  it("make copies of a kernel differ", () => {
+    const made = createBlock("mobileone", 4, 4);
+    initialize(made, 0);
+    const [first, second] = ["conv0.weight", "conv1.weight"].map((key) => stateDict(made).get(key)!.toArray());
+    expect(first).not.toEqual(second);
   });
 });

@@ -3,7 +3,7 @@ import { add, conv2d, reshape } from "@orepa/tensor";
 import fc from "fast-check";
 import { expect, it, describe as suite } from "vitest";
 import { expectClose } from "./close.cases.ts";
-import { blockNames } from "./definitions.ts";
+import { blockNames, createBlock } from "./definitions.ts";
 import { deploy } from "./deploy.ts";
 import { familyCase, kernelSizes, placements, smallWindows } from "./family.cases.ts";
 import { toOffline } from "./offline.ts";
@@ -31,13 +31,13 @@ const cases = fc
     mirrored: fc.boolean(),
     expand: fc.integer({ min: 1, max: 3 }),
     copies: fc.integer({ min: 1, max: 3 }),
+    kept: fc.integer({ min: 1, max: 63 }),
     seed: fc.integer({ min: 0, max: 1e6 }),
   })
-  .map(({ name, size, inPerGroup, outPerGroup, same, padding, norm, scale, ...rest }) => {
+  .map(({ name, size, inPerGroup, outPerGroup, same, padding, norm, scale, kept, ...rest }) => {
     const { groups } = rest;
     const kernelSize = kernelSizes[name][size % kernelSizes[name].length]!;
-    return {
-      name,
+    const options = {
       ...{ kernelSize, inChannels: inPerGroup * groups, outChannels: (same ? inPerGroup : outPerGroup) * groups },
       ...(padding === undefined ? {} : { padding }),
       ...(norm ? { norm } : {}),
@@ -45,6 +45,10 @@ const cases = fc
       windows: smallWindows,
       ...rest,
     };
+    const { inChannels, outChannels } = options;
+    const names = createBlock(name, inChannels, outChannels, options).branches.map((branch) => branch.name);
+    const branches = names.filter((_, i) => (kept >> i) & 1);
+    return { name, ...options, ...(branches.length > 0 ? { branches } : {}) };
   });
 
 suite("all forms of a block are the same function", () => {

@@ -118,7 +118,7 @@ export class RepBlock implements LinearBlock {
     const branches = specs.map((spec) => buildBranch(g, spec, context));
 
     if (fields) flatten(this, branches, fields);
-    else for (const branch of branches) Object.assign(this, { [branch.name]: branch });
+    else for (const [i, spec] of specs.entries()) Object.assign(this, { [branchName(spec)]: branches[i] });
     this.vector = scale === "none" ? undefined : scaleParameter(scale, firstScales(specs, init), outChannels);
     if (fields) flatten(this, branches, fields.slice(fields.findIndex(([path]) => path === "vector") + 1));
     const each = norm === "branch" || norm === "both";

@@ -49,7 +49,7 @@ export interface BranchKinds {
   fixed: BranchOptions & { readonly filter: FixedFilter };
   /** 1x1 that starts as the identity: a stage of a chain (1x1 kernels only). */
   "near-identity": BranchOptions;
-  /** Stages in a row; `mirrored` as the published deep stem has them. */
+  /** Stages in a row, each with the gain; `mirrored` as the published deep stem has them. */
   chain: BranchOptions & { readonly stages: readonly StageSpec[]; readonly mirrored?: boolean };
   /** Branches side by side that merge among themselves. */
   sum: BranchOptions & { readonly branches: readonly BranchSpec[]; readonly scale?: Exclude<ScaleKind, "none"> };
@@ -106,7 +106,8 @@ const builders: { readonly [K in BranchKind]: Builder<K> } = {
   small: (g, { size, ...options }) => new SmallBranch(g, { ...options, size: [size, size] }),
   fixed: (g, options) => new FixedFilterBranch(g, options),
   "near-identity": (g, options) => new NearIdentityBranch(g, options),
-  chain: (g, { name = "chain", stages, mirrored = false }, context) => {
+  chain: (g, { name = "chain", gain = 1, stages, mirrored = false }, { normOptions }) => {
+    const context = { gain, normOptions };
     const geometries = stageGeometries(name, g, stages);
     return new ChainBranch(g, {
       name,
@@ -118,11 +119,11 @@ const builders: { readonly [K in BranchKind]: Builder<K> } = {
       })),
     });
   },
-  sum: (g, { branches, ...options }, context) =>
+  sum: (g, { branches, gain = 1, ...options }, { normOptions }) =>
     new SumBranch(g, {
       ...options,
       branches: branches.map((spec) => ({
-        branch: buildBranch(g, spec, context),
+        branch: buildBranch(g, spec, { gain, normOptions }),
         firstScale: spec.firstScale ?? 1,
       })),
     }),
