@@ -1,7 +1,18 @@
-// Gradients of every branch and of every block of the family against differences, in float64, of first and second order.
-import { grad, gradcheck, namedParameters, parameters, toDtype } from "@orepa/autograd";
-import { Generator, mul, rand, randn, sum, type Tensor } from "@orepa/tensor";
+// Gradients of every branch and of every block of the family against differences, in float64, of first and second order,
+// and in float32 on wasm.
+import {
+  type Differentiable,
+  grad,
+  gradcheck,
+  namedParameters,
+  parameters,
+  readStateDict,
+  toDtype,
+  valueAndGrad,
+} from "@orepa/autograd";
+import { cast, Generator, mul, rand, randn, sum, type Tensor, Variable } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
+import { expectParity } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import type { Branch } from "./branch.ts";
 import { OriginBranch } from "./branches/origin.ts";
 import { type BranchSpec, branchKinds, buildBranch } from "./branches/table.ts";
@@ -107,6 +118,20 @@ describe("a branch", () => {
     gradcheck((input) => branch.forward(input!, "eval"), [x, ...parameters(branch)], { order: 1 });
   });
 
+  it.each(all)("$kind ($i) in $groups groups has the same kernel, map and gradients on wasm", ({ spec, groups }) =>
+    expectParity((dtype) => {
+      const { branch, weights, x } = made(spec, groups);
+      const scale = new Variable(rand([4, 1, 1, 1], { generator: new Generator(1), low: 0.5, high: 1, dtype }));
+      toDtype(branch, dtype);
+      const kernel = () => mergedKernel({ branches: [branch], scales: () => [scale.value] });
+      const run = (input: Tensor) => ({
+        ...withGradients("kernel", () => mul(kernel(), cast(weights, dtype)), { scale, ...named(branch) }),
+        ...withGradients("map", () => branch.forward(input, "eval"), { input, ...named(branch) }),
+      });
+      return { inputs: [cast(x, dtype)], run: (input) => run(input!) };
+    }, gradientsTogether),
+  );
+
   it("has its factors among its parameters, each once", () => {
     for (const { spec, groups } of all) {
       const { branch } = made(spec, groups);
@@ -144,4 +169,33 @@ describe("a block", () => {
       gradcheck((input) => block.forward(input!, "eval"), [x, ...parameters(block)], { order: 2, directions: 1 });
     },
   );
+
+  it.each(blocks)("$name with norms $norm has the same values and gradients on wasm", ({ name, norm, options }) =>
+    expectParity((dtype) => {
+      const { block, x } = familyCase(name, { ...options, norm, activation: false });
+      toDtype(block, dtype);
+      const run = (input: Tensor) =>
+        withGradients("y", () => block.forward(input, "train"), { input, ...named(block) });
+      return { inputs: [cast(x, dtype)], run: (input) => run(input!), after: () => readStateDict(block) };
+    }, gradientsTogether),
+  );
 });
+
+/** The gradients of one value are sums of the same cotangents. */
+const gradientsTogether = { scale: (key: string) => /^gradient of \w+/.exec(key)?.[0] ?? key };
+const named = (module: object) => Object.fromEntries(namedParameters(module));
+
+/** A value, and the gradients of its sum with drawn weights: that of its squares would be constant behind a norm. */
+function withGradients(
+  name: string,
+  fn: () => Tensor,
+  wrt: Readonly<Record<string, Differentiable>>,
+): Record<string, Tensor> {
+  let value: Tensor | undefined;
+  const { grads } = valueAndGrad(() => {
+    value = fn();
+    return sum(mul(value, randn(value.shape, { generator: new Generator(2), dtype: value.dtype })));
+  }, Object.values(wrt));
+  const gradients = Object.entries(wrt).map(([key, of]) => [`gradient of ${name} for ${key}`, grads.get(of)!]);
+  return { [name]: value!, ...Object.fromEntries(gradients) };
+}

@@ -51,19 +51,25 @@ export async function computeOnWasm(compute: Computation): Promise<ReadonlyMap<s
   return serial!;
 }
 
+interface ParityOptions {
+  /**
+   * Results of the same scale are sums of the same terms, of which one may all but cancel (the gradient of a bias in front of a norm
+   * does): rounding is relative to the largest of them. Default: each has its own.
+   */
+  readonly scale?: (key: string) => string;
+}
+
 /**
  * Runs a subject in float64 and in float32 on the reference, then in float32 on wasm, which may differ from float64 ten times as
  * much as the reference's own rounding does: sums in another order have another rounding error of the same size.
  */
-export const expectParity = (subject: Subject): Promise<void> => expectSameComputation(computationOf(subject));
+export const expectParity = (subject: Subject, options?: ParityOptions): Promise<void> =>
+  expectSameComputation(computationOf(subject), options);
 
-/**
- * `expectParity` of a computation of any number of programs. Results with the same `scale` are sums of the same terms, of which one may
- * all but cancel (the gradient of a bias in front of a norm does): rounding is relative to the largest of them.
- */
+/** `expectParity` of a computation of any number of programs. */
 export async function expectSameComputation(
   compute: Computation,
-  { scale = (key) => key }: { readonly scale?: (key: string) => string } = {},
+  { scale = (key) => key }: ParityOptions = {},
 ): Promise<void> {
   const [exact, rounded] = [await compute("float64"), await compute("float32")];
   const found = await computeOnWasm(compute);
