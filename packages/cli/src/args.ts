@@ -2,9 +2,10 @@
 // Defaults are those that users of Ultralytics 8.3.0 know; what differs says so in its help text.
 
 import { deviceNames } from "@orepa/tensor";
+import { reparams } from "./reparam.ts";
 
 /** What the command can be asked to do. */
-export const MODES = ["train", "val", "predict", "info", "bench"] as const;
+export const MODES = ["train", "val", "predict", "info", "bench", "study"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Kinds of values: how the text after `=` is read. `list` is comma separated, in brackets or not. */
@@ -26,10 +27,14 @@ const train = ["train"] as const;
 const val = ["train", "val"] as const;
 const predict = ["predict"] as const;
 const runs = ["train", "val", "predict"] as const;
-const computing = ["train", "val", "predict", "bench"] as const;
-const batched = ["train", "val", "bench"] as const;
+const folders = [...runs, "study"] as const;
+const computing = ["train", "val", "predict", "bench", "study"] as const;
+const batched = ["train", "val", "bench", "study"] as const;
 const described = ["train", "val", "predict", "info"] as const;
-const bench = ["bench"] as const;
+const timed = ["bench", "study"] as const;
+const study = ["study"] as const;
+const trained = ["train", "study"] as const;
+const built = ["train", "info", "bench"] as const;
 
 const augment = (value: number, help: string) => ({ kind: "fraction", default: value, modes: train, help }) as const;
 
@@ -41,16 +46,29 @@ export const ARGUMENTS = {
     modes: all,
     help: "yolo11{n,s,m,l,x}.yaml, yolo11{n,s,m,l,x}-OREPA.yaml, a model .yaml of yours, or trained .safetensors weights; without it yolo11n-OREPA.yaml is trained, and val and predict ask for weights",
   },
+  reparam: {
+    kind: "text",
+    default: null,
+    modes: built,
+    choices: reparams,
+    help: "blocks in the place of the model's 3x3 convolutions with stride 2, whatever its text says; pretrained plain weights become blocks of the same function",
+  },
+  modules: {
+    kind: "text",
+    default: null,
+    modes: all,
+    help: "JavaScript modules with blocks of your own, e.g. ./my-blocks.js; several with commas",
+  },
   data: {
     kind: "text",
     default: null,
-    modes: val,
-    help: "dataset .yaml (path, train, val, names); without it the embedded handwritten digits",
+    modes: [...val, "study"],
+    help: "dataset .yaml (path, train, val, names); without it the embedded handwritten digits (study: in addition to them)",
   },
   source: { kind: "text", default: null, modes: predict, help: "picture, folder of pictures, or a,b,c list of them" },
-  project: { kind: "text", default: null, modes: runs, help: "folder of the run folders; without it runs/<task>" },
-  name: { kind: "text", default: null, modes: runs, help: "name of the run folder; without it the mode" },
-  exist_ok: { kind: "boolean", default: false, modes: runs, help: "write into an existing run folder" },
+  project: { kind: "text", default: null, modes: folders, help: "folder of the run folders; without it runs/<task>" },
+  name: { kind: "text", default: null, modes: folders, help: "name of the run folder; without it the mode" },
+  exist_ok: { kind: "boolean", default: false, modes: folders, help: "write into an existing run folder" },
   device: {
     kind: "text",
     default: "auto",
@@ -72,14 +90,14 @@ export const ARGUMENTS = {
     default: 640,
     minimum: 32,
     modes: all,
-    help: "side of the pictures the network sees, made a multiple of 32; the digits and weights files bring their own default, bench takes 320",
+    help: "side of the pictures the network sees, made a multiple of 32; the digits and weights files bring their own default, bench and study take 320",
   },
   // training
   epochs: {
     kind: "integer",
     default: 100,
     minimum: 1,
-    modes: train,
+    modes: trained,
     help: "passes over the training pictures (the digits: 10)",
   },
   patience: {
@@ -89,7 +107,7 @@ export const ARGUMENTS = {
     modes: train,
     help: "stop after this many epochs without a better one (0: never)",
   },
-  batch: { kind: "integer", default: 16, minimum: 1, modes: batched, help: "pictures per step (bench: 8)" },
+  batch: { kind: "integer", default: 16, minimum: 1, modes: batched, help: "pictures per step (bench, study: 8)" },
   workers: {
     kind: "integer",
     default: 2,
@@ -107,7 +125,7 @@ export const ARGUMENTS = {
   pretrained: {
     kind: "text",
     default: null,
-    modes: train,
+    modes: trained,
     help: "weights .safetensors to start from; layers that do not fit keep their start values",
   },
   optimizer: {
@@ -131,7 +149,7 @@ export const ARGUMENTS = {
     modes: train,
     help: "weights/last.safetensors, or the run folder it is in, to go on exactly where it stopped",
   },
-  fraction: { kind: "fraction", default: 1, modes: train, help: "part of the training pictures to use" },
+  fraction: { kind: "fraction", default: 1, modes: trained, help: "part of the training pictures to use" },
   single_cls: { kind: "boolean", default: false, modes: val, help: "treat all classes as one" },
   freeze: {
     kind: "integers",
@@ -195,7 +213,27 @@ export const ARGUMENTS = {
   show_conf: { kind: "boolean", default: true, modes: predict, help: "write confidences on the picture" },
   line_width: { kind: "integer", default: null, minimum: 1, modes: predict, help: "width of the lines in pixels" },
   // timing
-  repeats: { kind: "integer", default: 10, minimum: 1, modes: bench, help: "timed runs of each program" },
+  repeats: { kind: "integer", default: 10, minimum: 1, modes: timed, help: "timed runs of each program" },
+  // the study
+  methods: {
+    kind: "text",
+    default: "plain,dbb,repvgg,orepa,orepa-offline",
+    modes: study,
+    help: "what is compared",
+  },
+  sizes: {
+    kind: "text",
+    default: "64/56/32,128/28/32,256/14/32,512/7/32",
+    modes: study,
+    help: "single blocks as channels/side/batch; 0: none",
+  },
+  accuracy: {
+    kind: "boolean",
+    default: true,
+    modes: study,
+    help: "train on the digits and on data=; false: costs only",
+  },
+  seeds: { kind: "integer", default: 3, minimum: 1, modes: study, help: "trainings of each method" },
 } as const satisfies Record<string, Argument>;
 
 /** Names that users of Ultralytics know and that this program does not have; said so rather than guessed at. */

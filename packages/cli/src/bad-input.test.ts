@@ -122,7 +122,7 @@ describe("models and weights", () => {
 
   test("shapes that do not fit in an op are named in one line", async () => {
     await place.write("odd.yaml", TINY_MODEL.replace("OREPA, [8, 3, 2]", "OREPA, [8, 4, 2]"));
-    await expectRefusal(["info", "model=odd.yaml"], "Orepa: expected an odd kernelSize, got 4");
+    await expectRefusal(["info", "model=odd.yaml"], "OREPA: expected an odd kernelSize, got 4");
     await place.write(
       "odd.yaml",
       TINY_MODEL.replace("[-1, 1, Conv, [8, 3, 2]]\nhead", "[[-1, 0], 1, Concat, [1]]\nhead"),

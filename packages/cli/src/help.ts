@@ -9,6 +9,7 @@ const PURPOSE: Record<Mode, string> = {
   predict: "find objects in pictures and draw them",
   info: "print a model's layers, parameters and operations",
   bench: "time a training step and inference, and compare with what the machine can do",
+  study: "compare the methods of re-parameterization: memory, time, accuracy; writes a report",
 };
 
 const EXAMPLES: Record<Mode, readonly string[]> = {
@@ -24,6 +25,11 @@ const EXAMPLES: Record<Mode, readonly string[]> = {
   ],
   info: ["orepa info model=yolo11n-OREPA.yaml", "orepa info model=runs/detect/train/weights/best.safetensors --json"],
   bench: ["orepa bench", "orepa bench model=yolo11n.yaml imgsz=640 batch=4 repeats=20 --json"],
+  study: [
+    "orepa study                                        # blocks, yolo11n and trainings on the digits",
+    "orepa study data=bccd/data.yaml seeds=5 epochs=30",
+    "orepa study accuracy=false methods=plain,dbb,orepa sizes=64/56/32 --json",
+  ],
 };
 
 /** Help on one mode with its arguments, or on the whole command. */

@@ -1,7 +1,6 @@
 // What the console says about a model: layers, re-parameterized blocks with their branches, and sums.
 
-import { namedModules } from "@orepa/autograd";
-import { describe, type LinearBlock } from "@orepa/orepa";
+import { describe, findModules, isLinearBlock } from "@orepa/orepa";
 import { type DetectModel, formatLayerTable, layerTable, type ModelInfo, modelInfo, summary } from "@orepa/yolo";
 import { type Io, line } from "./io.ts";
 import { type Architecture, createModel } from "./models.ts";
@@ -13,7 +12,7 @@ export function printModel(
 ): ModelInfo {
   if (verbose) {
     line(io, formatLayerTable(layerTable(model)));
-    for (const [path, block] of linearBlocks(model)) line(io, `${path}: ${describe(block)}`);
+    for (const [path, block] of findModules(model, isLinearBlock)) line(io, `${path}: ${describe(block)}`);
   }
   const facts = modelInfo(model, imgsz);
   line(io, summary(label, facts));
@@ -28,10 +27,3 @@ export function fuseFacts(
   const info = modelInfo(createModel({ ...architecture, fused: true }, { nc }), imgsz);
   return { info, text: summary(`${label} (deployed)`, info) };
 }
-
-/** The re-parameterized blocks of a model by their paths. */
-const linearBlocks = (model: object): [path: string, block: LinearBlock][] =>
-  [...namedModules(model)].filter((entry): entry is [string, LinearBlock] => isLinearBlock(entry[1]));
-
-const isLinearBlock = (module: object): module is LinearBlock =>
-  "branches" in module && "scales" in module && "geometry" in module && "kernel" in module;

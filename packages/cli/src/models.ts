@@ -3,9 +3,17 @@
 import path from "node:path";
 import { initialize, loadStateDict, readSafetensors, StateDictError } from "@orepa/autograd";
 import type { Tensor } from "@orepa/tensor";
-import { buildModel, type Checkpoint, type DetectModel, modelYaml, stripCheckpoint, UserError } from "@orepa/yolo";
+import {
+  type BlockRegistry,
+  buildModel,
+  type Checkpoint,
+  type DetectModel,
+  modelYaml,
+  stripCheckpoint,
+  UserError,
+} from "@orepa/yolo";
 import { nodeFiles } from "./node-files.ts";
-import { registry } from "./registry.ts";
+import { type Reparam, withReparam } from "./reparam.ts";
 
 /** What is trained, or told about, without model=. */
 export const DEFAULT_MODEL = "yolo11n-OREPA.yaml";
@@ -17,6 +25,14 @@ export interface Architecture {
   readonly text: string;
   readonly scale: string | undefined;
   readonly fused: boolean;
+  /** The blocks that the text may name. */
+  readonly registry: BlockRegistry;
+}
+
+/** Where models are looked for, and the blocks that they may name. */
+export interface Place {
+  readonly cwd: string;
+  readonly registry: BlockRegistry;
 }
 
 /** An architecture, and for a weights file what it was trained on and its weights. */
@@ -34,39 +50,66 @@ export interface Weights {
   readonly checkpoint: Checkpoint;
 }
 
-/** The architecture, or the weights, that `model=` names. */
-export async function findModel(model: string, cwd: string): Promise<ModelSpec> {
-  if (/\.safetensors$/i.test(model)) return readWeights(model, cwd);
+/** The architecture, or the weights, that `model=` names, with the blocks that `reparam=` asks for. */
+export async function findModel(model: string, place: Place, reparam: string | null = null): Promise<ModelSpec> {
+  const found = await findNamed(model, place);
+  if (reparam === null) return found;
+  const { architecture } = found;
+  if (architecture.fused)
+    throw new UserError(
+      "reparam: expected a model that can be trained, got deployed weights (give them as pretrained= to model=yolo11n.yaml or the like)",
+    );
+  // The table of arguments allows no other.
+  return { ...found, architecture: exchanged(architecture, reparam as Reparam) };
+}
+
+function exchanged(architecture: Architecture, reparam: Reparam): Architecture {
+  const { label, text } = architecture;
+  const plain = label.replace(/-(OREPA|OREPA_offline|DBB|RepVGG)$/, "");
+  return { ...architecture, text: withReparam(text, reparam), label: `${plain}${labelSuffix[reparam]}` };
+}
+
+const labelSuffix: Readonly<Record<Reparam, string>> = {
+  none: "",
+  orepa: "-OREPA",
+  "orepa-offline": "-OREPA_offline",
+  dbb: "-DBB",
+  repvgg: "-RepVGG",
+};
+
+async function findNamed(model: string, place: Place): Promise<ModelSpec> {
+  if (/\.safetensors$/i.test(model)) return readWeights(model, place);
   if (!/\.ya?ml$/i.test(model) && !/^yolo11[nsmlx]?(-OREPA)?$/.test(model)) {
     throw new UserError(`model: expected a .yaml or .safetensors file, got "${model}" (e.g. model=yolo11n-OREPA.yaml)`);
   }
+  const { cwd, registry } = place;
   const files = nodeFiles(cwd);
   const kind = await files.kind(files.resolve(model));
-  if (kind === "file") return { architecture: await readYaml(files.resolve(model)), weights: null };
+  if (kind === "file") return { architecture: await readYaml(files.resolve(model), registry), weights: null };
   if (path.basename(model) !== model || !model.startsWith("yolo11")) {
     throw new UserError(
       `model: expected a file, but there is none at ${files.resolve(model)} (check the path, or use yolo11n-OREPA.yaml)`,
     );
   }
   const { name, text, scale } = modelYaml(model);
-  return { architecture: { label: labelOf(name, scale), text, scale, fused: false }, weights: null };
+  return { architecture: { label: labelOf(name, scale), text, scale, fused: false, registry }, weights: null };
 }
 
 /** `yolo11-OREPA`, n: `YOLO11n-OREPA`. */
 const labelOf = (name: string, scale: string | undefined): string => name.replace(/^yolo11/, `YOLO11${scale ?? ""}`);
 
-async function readYaml(file: string): Promise<Architecture> {
+async function readYaml(file: string, registry: BlockRegistry): Promise<Architecture> {
   const text = await nodeFiles("/").readText(file);
   // As with the models that come along: yolo11s-mine.yaml means scale s where the text has one of that name.
   const letter = /^yolo11([nsmlx])/i.exec(path.basename(file))?.[1];
   const scale = letter !== undefined && new RegExp(`^\\s+${letter}\\s*:`, "m").test(text) ? letter : undefined;
-  return { label: path.basename(file).replace(/\.ya?ml$/i, ""), text, scale, fused: false };
+  return { label: path.basename(file).replace(/\.ya?ml$/i, ""), text, scale, fused: false, registry };
 }
 
 /** Reads a weights file and the architecture that its metadata describes. */
 export async function readWeights(
   model: string,
-  cwd: string,
+  { cwd, registry }: Place,
 ): Promise<{ architecture: Architecture; weights: Weights }> {
   if (!/\.safetensors$/i.test(model)) {
     throw new UserError(
@@ -89,7 +132,13 @@ export async function readWeights(
     );
   }
   return {
-    architecture: { label: label ?? path.basename(file), text, scale: scale || undefined, fused: fused === "true" },
+    architecture: {
+      label: label ?? path.basename(file),
+      text,
+      scale: scale || undefined,
+      fused: fused === "true",
+      registry,
+    },
     weights: { file, names: JSON.parse(names) as string[], imgsz: Number(imgsz), checkpoint },
   };
 }
@@ -111,7 +160,7 @@ export async function readCheckpoint(model: string, cwd: string): Promise<Checkp
 
 /** The metadata that lets a weights file be used alone. */
 export const metadataOf = (
-  architecture: Architecture,
+  architecture: Omit<Architecture, "registry">,
   { names, imgsz }: { names: readonly string[]; imgsz: number },
 ): Record<string, string> => ({
   format: "orepa",
@@ -126,7 +175,7 @@ export const metadataOf = (
 
 /** Builds a model with its first values; `nc` replaces the number of classes of the text. */
 export function createModel(
-  { text, scale, fused }: Architecture,
+  { text, scale, fused, registry }: Architecture,
   options: { nc?: number; seed?: number } = {},
 ): DetectModel {
   const model = buildModel(text, { scale, fused, nc: options.nc, registry });
@@ -144,19 +193,6 @@ export function loadedModel({ architecture, weights }: { architecture: Architect
     throw new UserError(`${weights.file}: ${mismatch(error)} (the file was not written for this model)`);
   }
   return model;
-}
-
-/** Copies the weights that fit and says how many: what fine-tuning starts from. Throws a UserError when none fits. */
-export function transfer(model: DetectModel, { file, checkpoint }: { file: string; checkpoint: Checkpoint }): string {
-  const { loaded, missing, mismatched } = loadStateDict(model, plainWeights(checkpoint), { strict: false });
-  const total = loaded.length + missing.length + mismatched.length;
-  if (loaded.length === 0) {
-    throw new UserError(
-      `${file}: expected weights for this model, got none of its ${total} entries (check model= and pretrained=)`,
-    );
-  }
-  const first = mismatched[0] === undefined ? "" : `, other shape: ${mismatched.length} (first ${mismatched[0]})`;
-  return `Transferred ${loaded.length}/${total} entries from ${file}${first}`;
 }
 
 /** The weights without what only a resume needs. */

@@ -50,7 +50,7 @@ describe("a mistake is one line that names the argument, what it takes and what 
       ["train", "copy_paste=1"],
       "copy_paste: expected an argument of train, got one that this program does not have (leave it out)",
     ],
-    [["val", "epochs=1"], "epochs: expected an argument of val, got one of train (leave it out)"],
+    [["val", "epochs=1"], "epochs: expected an argument of val, got one of train and study (leave it out)"],
     [["train", "epochs"], "epochs: expected epochs=1, got no value (write a value after =)"],
     [["train", "epochs=1.5"], 'epochs: expected an integer of at least 1, got "1.5" (e.g. epochs=100)'],
     [["train", "epochs=0"], 'epochs: expected an integer of at least 1, got "0" (e.g. epochs=100)'],
@@ -63,10 +63,10 @@ describe("a mistake is one line that names the argument, what it takes and what 
     [["predict", "classes=a"], 'classes: expected integers separated by commas, got "a" (e.g. classes=0,2)'],
     [
       ["trian"],
-      'mode: expected one of train, val, predict, info, bench, got "trian" (did you mean train? try: orepa help)',
+      'mode: expected one of train, val, predict, info, bench, study, got "trian" (did you mean train? try: orepa help)',
     ],
     [["segment", "train"], 'task: expected detect, got "segment" (only detection is built in)'],
-    [["epochs=3"], 'mode: expected one of train, val, predict, info, bench, got "epochs=3" (try: orepa help)'],
+    [["epochs=3"], 'mode: expected one of train, val, predict, info, bench, study, got "epochs=3" (try: orepa help)'],
   ])("%j", (words, message) => {
     expect(() => parseArguments(words)).toThrow(new UserError(message));
   });

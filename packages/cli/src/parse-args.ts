@@ -75,7 +75,7 @@ export function readSettings(mode: Mode, words: readonly string[]): Command {
 export function readValue(name: string, argument: Argument, text: string): Value {
   const fail = (expected: string, hint = `e.g. ${name}=${argument.default ?? placeholder(argument)}`) =>
     new UserError(`${name}: expected ${expected}, got "${text}" (${hint})`);
-  if (/^(none|null)$/i.test(text)) {
+  if (/^(none|null)$/i.test(text) && !argument.choices?.includes(text.toLowerCase())) {
     if (argument.default === null) return null;
     throw fail(describeKind(argument));
   }

@@ -9,6 +9,7 @@ import { version } from "./mode.ts";
 import { bench } from "./modes/bench.ts";
 import { info } from "./modes/info.ts";
 import { predict } from "./modes/predict.ts";
+import { study } from "./modes/study.ts";
 import { train } from "./modes/train.ts";
 import { val } from "./modes/val.ts";
 import { parseArguments } from "./parse-args.ts";
@@ -16,7 +17,7 @@ import { parseArguments } from "./parse-args.ts";
 /** Exit codes: fine, a failure or a defect that is not the user's, a mistake of the user, stopped by Ctrl-C. */
 export const EXIT = { ok: 0, defect: 1, user: 2, interrupted: 130 } as const;
 
-const modes = { train, val, predict, info, bench } as const;
+const modes = { train, val, predict, info, bench, study } as const;
 
 /** Runs the command and returns its exit code. Mistakes of the user become one line on standard error. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {

@@ -1,6 +1,7 @@
 // Decides what a training is: settings, architecture, class names and where it goes, anew or from a checkpoint.
 
 import path from "node:path";
+import { loadStateDict } from "@orepa/autograd";
 import { type Checkpoint, type DetectModel, type TrainArgs, UserError } from "@orepa/yolo";
 import type { ArgumentName, Settings } from "./args.ts";
 import { classNames, DIGIT_DEFAULTS, isDigits } from "./data.ts";
@@ -13,12 +14,13 @@ import {
   metadataOf,
   readCheckpoint,
   readWeights,
-  transfer,
   type Weights,
 } from "./models.ts";
+import { placeOf } from "./modules.ts";
 import { kindOf, nodeFiles } from "./node-files.ts";
 import type { Command } from "./parse-args.ts";
 import { createRunFolder } from "./run-folder.ts";
+import { type Start, transfer } from "./transfer.ts";
 
 /** A training about to begin. */
 export interface TrainPlan {
@@ -27,14 +29,23 @@ export interface TrainPlan {
   readonly architecture: Architecture;
   readonly names: readonly string[];
   readonly folder: string;
-  /** Weights to start from; null for first values drawn by the seed. */
-  readonly start: Weights | null;
+  /** Values to start from; null for those drawn by the seed. */
+  readonly start: Start | null;
   /** Where to go on; null for a new training. */
   readonly resume: Checkpoint | null;
 }
 
 /** Arguments that may be given beside resume=; the others are those of the training that goes on. */
-const WITH_RESUME: readonly ArgumentName[] = ["resume", "device", "threads", "workers", "json", "verbose", "plots"];
+const WITH_RESUME: readonly ArgumentName[] = [
+  "resume",
+  "device",
+  "threads",
+  "workers",
+  "json",
+  "verbose",
+  "plots",
+  "modules",
+];
 
 /** The plan of a command line. */
 export function planTraining(command: Command, io: Io): Promise<TrainPlan> {
@@ -55,14 +66,15 @@ async function planNew({ settings, given }: Command, io: Io): Promise<TrainPlan>
     data: digits ? "digits" : files.resolve(settings.data!),
   };
   const names = await classNames(used.data, used.single_cls, io);
-  const { architecture, weights } = await findModel(model, io.cwd);
+  const { architecture, weights } = await findModel(model, await placeOf(settings, io.cwd), settings.reparam);
   if (architecture.fused) {
     throw new UserError(
       `model: expected weights that can be trained, got deployed ones (use best.safetensors of the same run)`,
     );
   }
-  const start = used.pretrained === null ? weights : await readWeightsLoosely(used.pretrained, io.cwd);
-  createModel(architecture, { nc: names.length });
+  const from = used.pretrained === null ? weights : await readWeightsLoosely(used.pretrained, io.cwd);
+  const first = createModel(architecture, { nc: names.length, seed: used.seed });
+  const start = from === null ? null : transfer(first, from);
   const folder = await createRunFolder({
     cwd: io.cwd,
     project: used.project,
@@ -100,28 +112,26 @@ async function planResumed({ settings, given }: Command, io: Io): Promise<TrainP
   const isFolder = (await kindOf(asked)) === "folder";
   const inWeights = isFolder && path.basename(asked) === "weights";
   const file = isFolder ? path.join(asked, inWeights ? "" : "weights", "last.safetensors") : asked;
-  const { architecture, weights } = await readWeights(file, io.cwd);
+  const { architecture, weights } = await readWeights(file, await placeOf(settings, io.cwd));
   const { settings: saved } = weights.checkpoint.metadata;
   if (saved === undefined || ![...weights.checkpoint.tensors.keys()].some((key) => key.startsWith("train/"))) {
     throw new UserError(
       `resume: expected last.safetensors of a training, got ${file} (it holds weights only; to start from them: pretrained=)`,
     );
   }
-  const { device, threads, json, verbose, plots } = settings;
+  const { device, threads, json, verbose, plots, modules } = settings;
   const own = JSON.parse(saved) as Settings;
   const workers = given.has("workers") ? settings.workers : own.workers;
-  const used = { ...own, device, threads, workers, json, verbose, plots, resume: file };
+  const used = { ...own, device, threads, workers, json, verbose, plots, modules, resume: file };
   const folder = path.dirname(path.dirname(file));
   return { settings: used, architecture, names: weights.names, folder, start: null, resume: weights.checkpoint };
 }
 
 /** A fresh model of a plan; every call gives equal values. */
-export function planModel({ architecture, names, settings, start }: TrainPlan): {
-  model: DetectModel;
-  transferred: string | null;
-} {
+export function planModel({ architecture, names, settings, start }: TrainPlan): DetectModel {
   const model = createModel(architecture, { nc: names.length, seed: settings.seed });
-  return { model, transferred: start === null ? null : transfer(model, start) };
+  if (start !== null) loadStateDict(model, start.state);
+  return model;
 }
 
 /** What the trainer takes. */

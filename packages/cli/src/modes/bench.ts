@@ -6,6 +6,7 @@ import { inferenceWorkload, type Measurement, measure, trainingWorkload, type Wo
 import { type Io, line } from "../io.ts";
 import { deviceOf, greet, type ModeFunction } from "../mode.ts";
 import { createModel, DEFAULT_MODEL, findModel } from "../models.ts";
+import { placeOf } from "../modules.ts";
 import { progressLine } from "../progress.ts";
 
 const DEFAULT_SIDE = 320;
@@ -17,7 +18,11 @@ export const bench: ModeFunction = async ({ settings, given }, io) => {
   const { name, device, threads } = deviceOf(settings);
   const imgsz = Math.ceil((given.has("imgsz") ? settings.imgsz : DEFAULT_SIDE) / 32) * 32;
   const batch = given.has("batch") ? settings.batch : DEFAULT_BATCH;
-  const { architecture, weights } = await findModel(settings.model ?? DEFAULT_MODEL, io.cwd);
+  const { architecture, weights } = await findModel(
+    settings.model ?? DEFAULT_MODEL,
+    await placeOf(settings, io.cwd),
+    settings.reparam,
+  );
   const classes = weights?.names.length;
   const options: WorkloadOptions = {
     createModel: () => createModel(architecture, classes === undefined ? {} : { nc: classes }),

@@ -4,10 +4,15 @@ import { line } from "../io.ts";
 import type { ModeFunction } from "../mode.ts";
 import { fuseFacts, printModel } from "../model-report.ts";
 import { createModel, DEFAULT_MODEL, findModel } from "../models.ts";
+import { placeOf } from "../modules.ts";
 
 /** Prints layers, re-parameterized blocks and sums. */
 export const info: ModeFunction = async ({ settings, given }, io) => {
-  const { architecture, weights } = await findModel(settings.model ?? DEFAULT_MODEL, io.cwd);
+  const { architecture, weights } = await findModel(
+    settings.model ?? DEFAULT_MODEL,
+    await placeOf(settings, io.cwd),
+    settings.reparam,
+  );
   const nc = weights?.names.length;
   const model = createModel(architecture, nc === undefined ? {} : { nc });
   const imgsz = given.has("imgsz") ? settings.imgsz : 640;

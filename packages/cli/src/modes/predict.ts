@@ -18,6 +18,7 @@ import { type Io, line, warn } from "../io.ts";
 import { deviceOf, greet, type ModeFunction } from "../mode.ts";
 import { printModel } from "../model-report.ts";
 import { loadedModel, readWeights } from "../models.ts";
+import { placeOf } from "../modules.ts";
 import { nodeFiles, writeAtomic } from "../node-files.ts";
 import { general } from "../results-csv.ts";
 import { createRunFolder, discardRunFolder, writeArguments } from "../run-folder.ts";
@@ -40,7 +41,7 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
   }
   greet(io, settings);
   const files = await findPictures(settings.source, io);
-  const found = await readWeights(settings.model, io.cwd);
+  const found = await readWeights(settings.model, await placeOf(settings, io.cwd));
   const { names } = found.weights;
   for (const wanted of settings.classes ?? []) {
     if (wanted >= names.length) {

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { stateDict, writeSafetensors } from "@orepa/autograd";
+import { StateDictError, stateDict, writeSafetensors } from "@orepa/autograd";
 import { Generator, rand, type Tensor, WorkerError } from "@orepa/tensor";
 import {
   type Dataset,
@@ -14,6 +14,7 @@ import {
   NonFiniteLossError,
   stripCheckpoint,
   type TrainEvent,
+  trainLoader,
   train as trainModel,
   UserError,
   validate,
@@ -38,6 +39,7 @@ import { resultLine, resultLines, resultsText } from "../results-csv.ts";
 import { discardRunFolder, writeArguments } from "../run-folder.ts";
 import { planMetadata, planModel, planTraining, type TrainPlan, trainArguments } from "../train-plan.ts";
 import { trainReport } from "../train-report.ts";
+import { calibrated } from "../transfer.ts";
 import { printValidation, speedLine } from "../validation-table.ts";
 
 /** Trains, validates the best weights, deploys them. */
@@ -59,26 +61,27 @@ export const train: ModeFunction = async (command, io) => {
 
 /** The whole of a training; `onStep` learns of every step taken. */
 async function carryOut(
-  plan: TrainPlan,
+  given: TrainPlan,
   { started, onStep }: { started: number; onStep: () => void },
   io: Io,
 ): Promise<Outcome> {
-  const { settings, folder } = plan;
+  const { settings, folder } = given;
   line(
     io,
     Object.entries(settings)
       .map(([name, value]) => `${name}=${value}`)
       .join(", "),
   );
-  if (plan.resume === null) await writeArguments(folder, "train", settings);
+  if (given.resume === null) await writeArguments(folder, "train", settings);
 
-  const { model, transferred } = planModel(plan);
-  printModel(model, { io, label: plan.architecture.label, verbose: settings.verbose });
-  if (transferred !== null) line(io, transferred);
+  const model = planModel(given);
+  printModel(model, { io, label: given.architecture.label, verbose: settings.verbose });
+  if (given.start !== null) line(io, given.start.message);
   const open = (split: "train" | "val"): Promise<Dataset> =>
     openSplit(split, { ...settings, singleClass: settings.single_cls }, io);
   const dataset = await open("train");
   checkLastBatch(dataset.samples.length, { ...settings, stride: Math.max(...model.strides) });
+  const plan = await withStatistics(given, dataset, io);
   // val=false leaves out the validation of every epoch but not that of the result, where there are pictures for it.
   const valDataset = settings.val || (await hasValidation(settings.data, io)) ? await open("val") : null;
   if (settings.plots) {
@@ -94,7 +97,7 @@ async function carryOut(
   let result: Awaited<ReturnType<typeof trainModel>>;
   try {
     result = await trainModel({
-      createModel: () => planModel(plan).model,
+      createModel: () => planModel(plan),
       dataset,
       valDataset,
       args: trainArguments(settings),
@@ -150,12 +153,23 @@ async function carryOut(
   return { json: { epochs, last, run: folder, ...(await finish(plan, valDataset, io)) } };
 }
 
+/** Measures norms that came without statistics on the first training batch. */
+async function withStatistics(plan: TrainPlan, dataset: Dataset, io: Io): Promise<TrainPlan> {
+  const { settings, start } = plan;
+  if (start === null || !start.uncalibrated) return plan;
+  const batch = await trainLoader(dataset, { ...settings, augment: settings }).batch(0, 0);
+  const { device } = deviceOf(settings);
+  const measured = await calibrated(planModel(plan), start, { batch, device });
+  line(io, `The weights came without norms: statistics are those of the first ${batch.shape[0]} training pictures`);
+  return { ...plan, start: measured };
+}
+
 /** Validates the best weights, deploys them and says where everything is. */
 async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Promise<object> {
   const { settings, folder, architecture, names } = plan;
   const bestFile = weightsFile(folder, "best");
   const best = (await kindOf(bestFile)) === "file" ? bestFile : weightsFile(folder, "last");
-  const model = loadedModel(await readWeights(best, io.cwd));
+  const model = loadedModel(await readWeights(best, { cwd: io.cwd, registry: architecture.registry }));
 
   const side = Math.max(64, ...model.strides);
   const probe = rand([1, 3, side, side], { generator: new Generator("deploy probe") });
@@ -212,6 +226,11 @@ function fuseOrExplain(model: DetectModel, probe: Tensor, file: string): FusedMo
   try {
     return fuse(model, { probe });
   } catch (error) {
+    if (error instanceof StateDictError)
+      throw new UserError(
+        `${error.message} (a block of your own must build plain convolutions with biases where context.fused is true; ` +
+          `nothing was deployed; the trained weights are in ${file})`,
+      );
     if (!(error instanceof FuseError)) throw error;
     throw new UserError(`${error.message} (nothing was deployed; the trained weights are in ${file})`);
   }

@@ -6,6 +6,7 @@ import { line } from "../io.ts";
 import { deviceOf, greet, type ModeFunction } from "../mode.ts";
 import { printModel } from "../model-report.ts";
 import { loadedModel, readWeights } from "../models.ts";
+import { placeOf } from "../modules.ts";
 import { writeValidationCharts, writeValidationPictures } from "../plots.ts";
 import { progressLine } from "../progress.ts";
 import { createRunFolder, discardRunFolder, writeArguments } from "../run-folder.ts";
@@ -19,7 +20,7 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
     );
   }
   greet(io, settings);
-  const found = await readWeights(settings.model, io.cwd);
+  const found = await readWeights(settings.model, await placeOf(settings, io.cwd));
   const imgsz = given.has("imgsz") ? settings.imgsz : found.weights.imgsz;
   const model = loadedModel(found);
   printModel(model, { io, label: found.architecture.label, verbose: false });

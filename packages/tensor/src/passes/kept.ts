@@ -11,7 +11,8 @@ import type { Program } from "./program.ts";
 /**
  * Bytes that lie in memory when the program's first result (the loss, with which the forward pass ends) has been computed and that are
  * read after it. Inputs count, Variables and constants do not; pointwise values that loops compute again count as little as
- * views do.
+ * views do. Values that a device may keep because their next use is near are taken to be computed again, as they are where the
+ * forward pass is long: so parts of a network can be looked at alone.
  *
  * @example
  * const w = new Variable(ones([4]));
@@ -23,7 +24,7 @@ export function keptBytes(traced: Program): number {
   const { equations, inputs, outputs } = program;
   const end = equations.findIndex((e) => e.outputs.includes(outputs[0]!));
   const forward = new Set(equations.slice(0, end + 1));
-  const items = fuse(program, { layout: () => "", innermost: ({ rank }) => (rank === 4 ? 1 : rank - 1) });
+  const items = fuse(program, { layout: () => "", innermost: ({ rank }) => (rank === 4 ? 1 : rank - 1), shortLife: 0 });
 
   /** What a view looks at. */
   const roots = new Map<Tensor, Tensor>();
@@ -31,7 +32,7 @@ export function keptBytes(traced: Program): number {
   const early = new Set<Tensor>(inputs);
   const kept = new Set<Tensor>();
   for (const item of items) {
-    if (!isGroup(item) && primitives[item.name].kind === "view") roots.set(item.outputs[0]!, root(item.inputs[0]!));
+    if (!isGroup(item) && isView(item)) for (const t of item.outputs) roots.set(t, root(item.inputs[0]!));
     const made = sinks(item);
     for (const { equation, values } of made)
       if (forward.has(equation)) for (const t of values) if (root(t) === t) early.add(t);
@@ -48,3 +49,5 @@ function sinks(item: Item): readonly { readonly equation: Equation; readonly val
   const stores = item.equations.filter((e) => stored.has(e.outputs[0]!));
   return [...stores, ...item.reductions].map((equation) => ({ equation, values: equation.outputs }));
 }
+
+const isView = ({ name }: Equation): boolean => primitives[name].kind === "view";
