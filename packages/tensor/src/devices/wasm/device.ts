@@ -21,6 +21,8 @@ export interface WasmOptions {
   readonly threads?: number;
   /** Most bytes of memory. Default: what WebAssembly can address, 4 GiB; untouched memory costs nothing. */
   readonly maximumBytes?: number;
+  /** Milliseconds without a sign of life from any thread until a run is given up. Default: a minute. */
+  readonly patience?: number;
   /** Takes the time of every step; `report()` then has them. */
   readonly profile?: boolean;
   /** The program of the workers, where a bundler has moved it; made from `threads/worker.ts`. */
@@ -44,7 +46,7 @@ class WasmDevice implements Device, Holder {
   readonly #variables = new WeakMap<Variable, { readonly address: number; version: number }>();
   readonly #dropped: FinalizationRegistry<number>;
 
-  constructor({ threads = cores(), maximumBytes, worker, profile = false }: WasmOptions) {
+  constructor({ threads = cores(), maximumBytes, worker, patience, profile = false }: WasmOptions) {
     this.#profile = profile;
     const memory = makeMemory({ shared: threads > 1, ...(maximumBytes !== undefined && { maximumBytes }) });
     this.#floats = new Float32Array(memory.buffer);
@@ -52,6 +54,7 @@ class WasmDevice implements Device, Holder {
     this.#heap = new Heap(memory.buffer.byteLength);
     this.#pool = new Pool({
       ...{ memory, heap: this.#heap, threads },
+      ...(patience !== undefined && { patience }),
       ...(worker && { program: { url: worker, run: runStep } }),
     });
     this.#dropped = new FinalizationRegistry((address) => this.#heap.free(address));
