@@ -76,8 +76,9 @@ export class DepthwiseSeparableBranch implements Branch {
     const points = reshape(pointwise!, [rows, G, perGroup, E]);
     const v = scale && scale.size > 1 ? transpose(reshape(scale, [G, rows, 1, 1]), 0, 1) : scale;
 
-    const H = permute(matmul(perInput, transpose(windows)), [2, 0, 1, 3]);
+    // dD first: v P then dies before H is made.
     const dD = matmul(permute(scaled(points, v), [1, 2, 3, 0]), perInput);
+    const H = permute(matmul(perInput, transpose(windows)), [2, 0, 1, 3]);
     return {
       factors: [reshape(dD, depthwise!.shape), reshape(scaled(H, v), pointwise!.shape)],
       scale: reshape(transpose(sum(mul(H, points), [2, 3])), [outChannels, 1, 1, 1]),
