@@ -137,21 +137,6 @@ describe("an Orepa block gives the reference numbers", () => {
   });
 });
 
-describe("an Orepa block on wasm gives the reference numbers as closely as float32 does", () => {
-  const names = readdirSync(new URL("orepa/", folder)).filter((name) => name.startsWith("orepa_"));
-  it.each(names)("%s", async (name) => {
-    const { tensors, metadata } = read(`orepa/${name}`);
-    const { config } = metadata;
-    const make = (dtype: "float32" | "float64") => {
-      const block = blockOf(JSON.parse(config!) as Config);
-      const state = [...part(tensors, "param."), ...part(tensors, "buffer.")];
-      loadStateDict(block, new Map([...state, ["bn.num_batches_tracked", zeros([])]]));
-      return toDtype(block, dtype);
-    };
-    await expectAllOnWasm({ make, input: tensors.get("input")!, seed: tensors.get("R")! });
-  });
-});
-
 describe("an Orepa block with norms of YOLO11 gives the reference numbers", () => {
   const { tensors } = read("layers.safetensors");
   const make = (name: string, c1: number, c2: number, options: OrepaOptions) => {
