@@ -62,7 +62,7 @@ export function deploy(block: LinearBlock | DeployedBlock, options: DeployOption
   const shape = block.geometry;
   const exact = block.linearCopy();
   const { weight, bias } = exact.merge();
-  const { dtype = floatOf(block.kernel().dtype), probe = noise(shape) } = options;
+  const { dtype = floatOf(block), probe = noise(shape) } = options;
   const { inChannels, groups, kernelSize } = shape;
   const { tolerance = 16 * epsilon[dtype] * Math.sqrt((inChannels / groups) * kernelSize ** 2) } = options;
 
@@ -86,7 +86,9 @@ function plainConv(g: Geometry, weight: Tensor, bias: Tensor, dtype: Dtype): Con
   return conv;
 }
 
-const floatOf = (dtype: Dtype): "float32" | "float64" => (dtype === "float64" ? dtype : "float32");
+/** The dtype of the block's parameters. */
+const floatOf = ({ branches }: LinearBlock): "float32" | "float64" =>
+  branches.some(({ factors }) => factors.some(({ dtype }) => dtype === "float64")) ? "float64" : "float32";
 
 /** Two pictures large enough that some windows touch no border. */
 function noise({ inChannels, kernelSize, dilation, stride, padding }: Geometry): Tensor {

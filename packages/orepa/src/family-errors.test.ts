@@ -52,6 +52,10 @@ describe("a branch refuses", () => {
       },
       "chain: expected norms at the first window or after it, got one before stage 0",
     ],
+    [
+      { kind: "1x1", name: "bn" },
+      "Mine: expected names without dots other than vector, bn, norms, act, forward, got bn",
+    ],
     [{ kind: "origin" }, "Mine: expected at least one branch of origin, origin, each once, got origin"],
   ])("%o", (branch, message) => expect(() => block(branch)).toThrow(message));
 

@@ -58,6 +58,13 @@ describe("a block from a convolution and its norm", () => {
       expectClose(key, block.bn![key].value, bn[key].value, rounding);
   });
 
+  it.each(["vector", "scalar", "none"] as const)("takes scales of kind %s", (scale) => {
+    const { x, expected, ...source } = trained(3);
+    for (const name of ["orepa", "dbb", "repvgg-orepa", "edge"] as const)
+      for (const norm of ["post", "branch"] as const)
+        expectClose(name, fromConv(name, source, { norm, scale }).forward(x, "eval"), expected, rounding);
+  });
+
   it("takes a norm with another eps as it is", () => {
     const { x, expected, ...source } = trained(3);
     expectClose("eval", fromConv("orepa", source, { eps: 1e-2 }).forward(x, "eval"), expected, rounding);

@@ -31,7 +31,7 @@ import {
 import { type BlockName, createBlock, withOrigin } from "./definitions.ts";
 import type { DeployedBlock } from "./deploy.ts";
 import type { Geometry } from "./geometry.ts";
-import { anchorOf, assignSum, shrink, wake } from "./remainder.ts";
+import { assignSum, shrink, startScales, wake } from "./remainder.ts";
 import type { BlockDefinition, BlockOptions, RepBlock } from "./rep-block.ts";
 
 /** A convolution with an optional norm and activation behind it; blocks of YOLO11 and the like fit as they are. */
@@ -131,7 +131,7 @@ function startOffline(
   { share, probe }: { readonly share: number; readonly probe: Tensor | undefined },
 ): void {
   const { branches, norms } = block;
-  const anchor = anchorOf(branches);
+  const anchor = startScales(block);
   const main = norms![anchor];
   const size = (share * (bn ? meanAbs(bn.weight.value) || 1 : 1)) / Math.max(1, branches.length - 1);
   for (const [i, branch] of branches.entries()) {

@@ -17,7 +17,7 @@ const LEAST_SCALE = 0.25;
  * The position of the branch that can be any kernel.
  * @throws OpError if there is none.
  */
-export function anchorOf(branches: readonly Branch[]): number {
+function anchorOf(branches: readonly Branch[]): number {
   const anchor = branches.findIndex(({ assign }) => assign);
   if (anchor < 0)
     throw new OpError(
@@ -30,19 +30,25 @@ export function anchorOf(branches: readonly Branch[]): number {
 }
 
 /**
- * Gives the branches values with which the sum of their scaled kernels is `kernel`. The anchor's scale becomes 1; each of the others
- * keeps its first values, made small: together they have about `share` of the kernel's size. No scale stays 0.
+ * Gives the branches values with which the sum of their scaled kernels is `kernel`. The anchor takes the rest that the others leave:
+ * each keeps its first values, made small, so that together they have about `share` of the kernel's size.
  */
 export function assignSum(sum: Summands, kernel: Tensor, share: number): void {
   const { branches } = sum;
-  const anchor = anchorOf(branches);
-  if (sum.vector) wake(sum.vector);
-  setRows(sum, (value, row) => (row === anchor ? 1 : value));
+  const anchor = startScales(sum);
   const size = (share * (rootMeanSquare(kernel) || 1)) / Math.max(1, branches.length - 1);
   for (const i of branches.keys()) if (i !== anchor) shrink(sum, i, size);
   const rows = sum.scales();
   const rest = branches.reduce((left, branch, i) => (i === anchor ? left : sub(left, branch.kernel(rows[i]))), kernel);
   branches[anchor]!.assign!(rest, share);
+}
+
+/** No scale stays 0, and the anchor's becomes 1. Returns the anchor's position. */
+export function startScales(sum: Summands): number {
+  const anchor = anchorOf(sum.branches);
+  if (sum.vector) wake(sum.vector);
+  setRows(sum, (value, row) => (row === anchor ? 1 : value));
+  return anchor;
 }
 
 /** Scales of 0 become small ones. */

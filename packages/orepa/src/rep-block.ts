@@ -225,6 +225,9 @@ export class RepBlock implements LinearBlock {
   }
 }
 
+/** Fields that blocks have beside their branches. */
+const reserved: readonly string[] = ["vector", "bn", "norms", "act", "forward"];
+
 /** The chosen branches in the order of the definition. */
 function chosen(
   title: string,
@@ -233,6 +236,8 @@ function chosen(
 ): readonly BranchSpec[] {
   const names = all.map(branchName);
   const unknown = asked.find((name) => !names.includes(name)) ?? names.find((name, i) => names.indexOf(name) !== i);
+  const taken = names.find((name) => name.includes(".") || reserved.includes(name));
+  if (taken !== undefined) throw new OpError(title, `names without dots other than ${reserved.join(", ")}`, taken);
   if (unknown !== undefined || asked.length === 0)
     throw new OpError(title, `at least one branch of ${names.join(", ")}, each once`, unknown ?? "none");
   return all.filter((spec) => asked.includes(branchName(spec)));
