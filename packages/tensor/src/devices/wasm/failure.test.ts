@@ -1,10 +1,10 @@
 // A run that fails: the error comes through, and the device goes on, with one thread and with two.
 import { describe, expect, inject, test } from "vitest";
 import { compile } from "../../compile.ts";
-import { tensor } from "../../creation.ts";
-import { hostCall } from "../../ops/index-ops.ts";
+import { tensor, zeros } from "../../creation.ts";
+import { gather, hostCall } from "../../ops/index-ops.ts";
 import { add, mul } from "../../ops/pointwise.ts";
-import type { Tensor } from "../../tensor.ts";
+import { fromData, type Tensor } from "../../tensor.ts";
 import { Variable } from "../../variable.ts";
 import { createWasm } from "./device.ts";
 
@@ -43,5 +43,19 @@ describe.each(devices)("$threads thread(s)", ({ threads, device }) => {
     await expect(call(x)).rejects.toThrow("the callback is wrong");
     expect(weight.value.toArray()).toEqual([7, 10]);
     expect((await other(x)).toArray()).toEqual([10, 14]);
+  });
+  test("an index outside is refused as on the reference device, whichever thread meets it", async () => {
+    const rows = 5000;
+    const pick = (x: Tensor, index: Tensor) => gather(x, 1, index);
+    const programs = [compile(pick, { device: "cpu" }), compile(pick, { device })];
+    const x = zeros([rows, 3], { dtype: "float32" });
+    for (const bad of [0, rows - 1]) {
+      const index = new Int32Array(2 * rows);
+      index[2 * bad] = 3;
+      for (const program of programs)
+        await expect(program(x, fromData(index, [rows, 2]))).rejects.toThrow("expected an index in 0..2, got 3");
+    }
+    for (const program of programs)
+      expect((await program(x, fromData(new Int32Array(rows), [rows, 1]))).size).toBe(rows);
   });
 });

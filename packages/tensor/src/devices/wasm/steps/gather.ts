@@ -1,4 +1,5 @@
 // Steps along one axis with indices: gather, its adjoint, argsort and running sums, in plain JavaScript.
+import { OpError } from "../../../errors.ts";
 import type { Loop } from "../plan/loops.ts";
 import { type Machine, share } from "./machine.ts";
 import { eachTurn, turnsOf } from "./walk.ts";
@@ -12,12 +13,12 @@ interface Along<Op extends string> {
   /** Floats along the axis. */
   readonly axis: readonly number[];
 }
-/** Places [y, index, x]; `count` indices along the axis, each below `size`. An index outside gives NaN. */
+/** Places [y, index, x]; `count` indices along the axis, each below `size`: one outside ends the run with an error. */
 export interface GatherStep extends Along<"gather"> {
   readonly count: number;
   readonly size: number;
 }
-/** Places [x, index, y]: y[index] += x, in order; an index outside adds nothing. */
+/** Places [x, index, y]: y[index] += x, in order; an index outside ends the run with an error. */
 export interface ScatterAddStep extends Along<"scatterAdd"> {
   readonly count: number;
   readonly size: number;
@@ -32,13 +33,17 @@ export interface CumsumStep extends Along<"cumsum"> {
   readonly size: number;
 }
 
+const outside = (op: string, index: number, size: number): OpError =>
+  new OpError(op, `an index in 0..${size - 1}`, `${index}`);
+
 export function runGather({ at, loops, axis, count, size }: GatherStep, machine: Machine): void {
   const { floats } = machine;
   const [toY, toIndex, toX] = axis as [number, number, number];
   eachLine(at, loops, machine, ([y, index, x]) => {
     for (let i = 0; i < count; i++) {
       const k = floats[index! + i * toIndex]!;
-      floats[y! + i * toY] = k >= 0 && k < size ? floats[x! + k * toX]! : Number.NaN;
+      if (!(k >= 0 && k < size)) throw outside("gather", k, size);
+      floats[y! + i * toY] = floats[x! + k * toX]!;
     }
   });
 }
@@ -51,7 +56,8 @@ export function runScatterAdd({ at, loops, axis, count, size }: ScatterAddStep, 
     for (let k = 0; k < size; k++) floats[y! + k * toY] = 0;
     for (let i = 0; i < count; i++) {
       const k = floats[index! + i * toIndex]!;
-      if (k >= 0 && k < size) floats[y! + k * toY] = floats[y! + k * toY]! + floats[x! + i * toX]!;
+      if (!(k >= 0 && k < size)) throw outside("scatterAdd", k, size);
+      floats[y! + k * toY] = floats[y! + k * toY]! + floats[x! + i * toX]!;
     }
   });
 }
