@@ -1,7 +1,8 @@
 // The OREPA block inside compiled programs: the same numbers as eagerly, and no merging where nothing has changed.
 import { type Module, namedParameters, type Parameter, toDtype, valueAndGrad } from "@orepa/autograd";
-import { add, compile, Generator, mul, randn, sub, sum, type Tensor } from "@orepa/tensor";
+import { add, cast, compile, Generator, mul, randn, sub, sum, type Tensor } from "@orepa/tensor";
 import { expect, it } from "vitest";
+import { wasmDevices } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import { expectClose } from "./close.cases.ts";
 import { toOffline } from "./offline.ts";
 import { Orepa } from "./orepa.ts";
@@ -39,6 +40,19 @@ it("merges once in eval mode, and again when a parameter has changed", async () 
   const { vector } = block;
   vector!.assign(add(vector!.value, 1));
   expectClose("changed", await predict(x), block.forward(x, "eval"), rounding);
+});
+
+it.each(wasmDevices)("merges anew on $name when a parameter has changed, and computes the same", async ({ device }) => {
+  const block = toDtype(make(), "float32");
+  const input = cast(x, "float32");
+  using predict = compile((t) => block.forward(t, "eval"), { device });
+  // Sums of at most 4 channels, 9 taps and 6 branches.
+  const rounding = 4 * 9 * 6 * 2 ** -24;
+  expectClose("first", await predict(input), block.forward(input, "eval"), rounding);
+  const { vector } = block;
+  vector!.assign(add(vector!.value, 1));
+  expectClose("changed", await predict(input), block.forward(input, "eval"), rounding);
+  expectClose("again", await predict(input), block.forward(input, "eval"), rounding);
 });
 
 /** What the published code keeps for the backward pass beside a plain block, in kernels (measured). */
