@@ -1,5 +1,5 @@
 // deploy: a trained block becomes one plain convolution, and the two are compared before anybody relies on it.
-import { Conv2d, type Mode, type Module } from "@orepa/autograd";
+import { Conv2d, type Mode, type Module, namedVariables } from "@orepa/autograd";
 import { cast, type Dtype, Generator, randn, type Tensor } from "@orepa/tensor";
 import type { LinearBlock } from "./block.ts";
 import { type Geometry, windowOptions } from "./geometry.ts";
@@ -86,9 +86,9 @@ function plainConv(g: Geometry, weight: Tensor, bias: Tensor, dtype: Dtype): Con
   return conv;
 }
 
-/** The dtype of the block's parameters. */
-const floatOf = ({ branches }: LinearBlock): "float32" | "float64" =>
-  branches.some(({ factors }) => factors.some(({ dtype }) => dtype === "float64")) ? "float64" : "float32";
+/** The dtype of the block's Variables. */
+const floatOf = (block: LinearBlock): "float32" | "float64" =>
+  [...namedVariables(block).values()].some(({ dtype }) => dtype === "float64") ? "float64" : "float32";
 
 /** Two pictures large enough that some windows touch no border. */
 function noise({ inChannels, kernelSize, dilation, stride, padding }: Geometry): Tensor {
