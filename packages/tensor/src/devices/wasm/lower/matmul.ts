@@ -15,7 +15,7 @@ const ELEMENT = 0.6;
 const PACK_FROM = { panels: 3, depth: 16 };
 /** Bytes of rows that stay in the second-level cache while all panels pass. */
 const BLOCK_BYTES = 192 * 1024;
-const LEAST_BLOCK = 16;
+const LEAST_BLOCK = 32;
 /** Pieces of work to share among threads, where rows are enough for them; by panels as well below FEW. Less than SMALL is not shared. */
 const PIECES = 32;
 const FEW = 8;

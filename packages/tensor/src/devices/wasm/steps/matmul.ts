@@ -54,8 +54,12 @@ export function runPack(step: PackStep, machine: Machine): void {
     machine.kernels.packEights({
       x: step.from + from!,
       to: step.to + to!,
-      ...{ outer: 1, xOuter: 0, toOuter: 0 },
-      ...{ inner: depth, xInner: step.step, toInner: 4 * PANEL },
+      outer: 1,
+      inner: depth,
+      xOuter: 0,
+      xInner: step.step,
+      toOuter: 0,
+      toInner: 4 * PANEL,
       xLane: step.column,
       lanes: Math.min(PANEL, columns - PANEL * panel!),
     });
@@ -120,8 +124,17 @@ function packedPiece(step: MatmulStep, { kernels, scratch }: Machine, { a, b, y,
     const whole = Math.floor(columns / PANEL);
     const run = (panel: number, panels: number, width: number) =>
       kernels.matmulTiles({
-        ...{ a: scratch, aTile, b: b + panel * panelBytes(step.depth) + k * 4 * PANEL, bPanel: panelBytes(step.depth) },
-        ...{ panels, y: y + PANEL * panel * yColumn, rows, depth, columns: width, yRow, yStep: yColumn },
+        a: scratch,
+        aTile,
+        b: b + panel * panelBytes(step.depth) + k * 4 * PANEL,
+        bPanel: panelBytes(step.depth),
+        panels,
+        y: y + PANEL * panel * yColumn,
+        rows,
+        depth,
+        columns: width,
+        yRow,
+        yStep: yColumn,
         fresh: k === 0 ? 1 : 0,
       });
     if (whole > 0) run(0, whole, PANEL);
@@ -146,20 +159,18 @@ function packRows(
   const rest = rows - whole * TILE_ROWS;
   const alongRows = Math.abs(aRow) < Math.abs(aStep);
   const run = (tile: number, tiles: number, lanes: number) => {
-    const x = a + tile * TILE_ROWS * aRow;
-    const at = to + tile * aTile;
-    if (alongRows)
-      kernels.packFours({
-        ...{ x, to: at, xLane: aRow, lanes },
-        ...{ outer: depth, xOuter: aStep, toOuter: ROW_BYTES },
-        ...{ inner: tiles, xInner: TILE_ROWS * aRow, toInner: aTile },
-      });
-    else
-      kernels.packFours({
-        ...{ x, to: at, xLane: aRow, lanes },
-        ...{ outer: tiles, xOuter: TILE_ROWS * aRow, toOuter: aTile },
-        ...{ inner: depth, xInner: aStep, toInner: ROW_BYTES },
-      });
+    kernels.packFours({
+      x: a + tile * TILE_ROWS * aRow,
+      to: to + tile * aTile,
+      outer: alongRows ? depth : tiles,
+      inner: alongRows ? tiles : depth,
+      xOuter: alongRows ? aStep : TILE_ROWS * aRow,
+      xInner: alongRows ? TILE_ROWS * aRow : aStep,
+      toOuter: alongRows ? ROW_BYTES : aTile,
+      toInner: alongRows ? aTile : ROW_BYTES,
+      xLane: aRow,
+      lanes,
+    });
   };
   if (whole > 0) run(0, whole, TILE_ROWS);
   if (rest > 0) run(whole, 1, rest);
