@@ -5,7 +5,7 @@ import { deviceNames } from "@orepa/tensor";
 import { reparams } from "./reparam.ts";
 
 /** What the command can be asked to do. */
-export const MODES = ["train", "val", "predict", "info", "bench", "study"] as const;
+export const MODES = ["train", "val", "predict", "info", "bench", "study", "doctor"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Kinds of values: how the text after `=` is read. `list` is comma separated, in brackets or not. */
@@ -22,7 +22,8 @@ export interface Argument {
   readonly choices?: readonly string[];
 }
 
-const all = MODES;
+/** Modes about a model. */
+const all = MODES.filter((mode) => mode !== "doctor");
 const train = ["train"] as const;
 const val = ["train", "val"] as const;
 const predict = ["predict"] as const;
@@ -83,7 +84,7 @@ export const ARGUMENTS = {
     modes: computing,
     help: "threads that compute; without it one per core; results are the same for any number",
   },
-  json: { kind: "boolean", default: false, modes: all, help: "print the result as one JSON object on the last line" },
+  json: { kind: "boolean", default: false, modes: MODES, help: "print the result as one JSON object on the last line" },
   verbose: { kind: "boolean", default: true, modes: described, help: "print tables, layers and classes" },
   imgsz: {
     kind: "integer",

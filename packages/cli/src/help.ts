@@ -10,6 +10,7 @@ const PURPOSE: Record<Mode, string> = {
   info: "print a model's layers, parameters and operations",
   bench: "time a training step and inference, and compare with what the machine can do",
   study: "compare the methods of re-parameterization: memory, time, accuracy; writes a report",
+  doctor: "say which devices work here, and what the others lack",
 };
 
 const EXAMPLES: Record<Mode, readonly string[]> = {
@@ -30,6 +31,7 @@ const EXAMPLES: Record<Mode, readonly string[]> = {
     "orepa study data=bccd/data.yaml seeds=5 epochs=30",
     "orepa study accuracy=false methods=plain,dbb,orepa sizes=64/56/32 --json",
   ],
+  doctor: ["orepa doctor", "orepa doctor --json"],
 };
 
 /** Help on one mode with its arguments, or on the whole command. */

@@ -18,14 +18,16 @@ import { makePlan, type Plan } from "./plan.ts";
 /** Whole numbers are held as floats. */
 const LARGEST_INTEGER = 2 ** 24;
 
-/** A Variable's value on the device, and the version it had then. */
+/** A Variable's value on the device, the version it had then, and the engine that it lies in. */
 interface State {
   handle: Handle | undefined;
   version: number;
+  engine: Engine | undefined;
 }
-/** A loaded program: what it holds between runs. */
+/** A loaded program: what it holds between runs, in the engine that ran it. */
 interface Loaded {
   readonly plan: Plan;
+  engine: Engine | undefined;
   readonly kernels: Map<Step, Kernel>;
   readonly constants: Map<Root, Handle>;
   hoisted: Map<Root, Handle>;
@@ -57,7 +59,8 @@ export class GpuDevice implements Device, Holder {
     requireSingle(hoisted);
     const plan = makePlan(hoisted);
     const loaded: Loaded = {
-      ...{ plan, kernels: new Map(), constants: new Map(), hoisted: new Map(), versions: undefined },
+      ...{ plan, kernels: new Map(), constants: new Map(), hoisted: new Map() },
+      ...{ engine: undefined, versions: undefined },
     };
     return {
       run: (inputs) => this.#enqueue(() => this.#run(loaded, inputs)),
@@ -105,6 +108,10 @@ export class GpuDevice implements Device, Holder {
   }
   async #run(loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
     const engine = await this.#open();
+    if (loaded.engine !== engine) {
+      for (const map of [loaded.kernels, loaded.constants, loaded.hoisted]) map.clear();
+      Object.assign(loaded, { engine, versions: undefined });
+    }
     const run = new Run(engine, loaded);
     try {
       const outputs = await this.#steps(run, loaded, inputs);
@@ -143,9 +150,8 @@ export class GpuDevice implements Device, Holder {
     for (const [v, root] of plan.updates) {
       const state = this.#stateOf(v);
       this.#forget(state);
-      state.handle = run.take(root);
       v.heldBy(this);
-      state.version = v.version;
+      Object.assign(state, { handle: run.take(root), version: v.version, engine: run.engine });
     }
     run.close();
     return outputs;
@@ -157,20 +163,19 @@ export class GpuDevice implements Device, Holder {
     const { version } = v;
     const handle = await engine.upload(floatsOf((await v.read()) as Concrete, this.name)); // outside of traces it has data
     this.#forget(state);
-    state.handle = handle;
-    state.version = version;
+    Object.assign(state, { handle, version, engine });
     return handle;
   }
   #stateOf(v: Variable): State {
     const known = this.#variables.get(v);
     if (known) return known;
-    const state: State = { handle: undefined, version: -1 };
+    const state: State = { handle: undefined, version: -1, engine: undefined };
     this.#variables.set(v, state);
     this.#dropped.register(v, state);
     return state;
   }
   #forget(state: State): void {
-    if (state.handle) this.#engine?.drop(state.handle);
+    if (state.handle && state.engine === this.#engine) this.#engine?.drop(state.handle);
     state.handle = undefined;
   }
   #alive(handle: Handle | undefined): Handle {
@@ -179,9 +184,8 @@ export class GpuDevice implements Device, Holder {
     this.#requireHealthy(this.#engine);
     return handle;
   }
-  async #unload({ kernels, constants, hoisted }: Loaded): Promise<void> {
-    const engine = this.#engine;
-    if (!engine) return;
+  async #unload({ kernels, constants, hoisted, engine }: Loaded): Promise<void> {
+    if (!engine || engine !== this.#engine) return;
     for (const kernel of kernels.values()) engine.release(kernel);
     for (const handle of [...constants.values(), ...hoisted.values()]) engine.drop(handle);
     for (const map of [kernels, constants, hoisted]) map.clear();

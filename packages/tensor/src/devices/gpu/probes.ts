@@ -89,7 +89,7 @@ async function webgl2(): Promise<Probe> {
 
 async function headlessgl(): Promise<Probe> {
   const { GPU } = await gpuModule();
-  if (GPU.isHeadlessGLSupported) return { works: true, hardware: false, about: "package gl: WebGL 1, for tests" };
+  if (GPU.isHeadlessGLSupported) return { works: true, hardware: false, about: "package gl: WebGL 1" };
   const fix = "pnpm add -w gl@8.1.6 --allow-build=gl (builds for minutes, needs a C++ compiler and OpenGL headers)";
   return missing("no package gl, or no X display", `${fix}; without a display run under xvfb-run`);
 }
@@ -100,7 +100,7 @@ export const probes: { readonly [M in GpuMode]: () => Promise<Probe> } = {
   headlessgl,
   webasm: async () =>
     "WebAssembly" in globalThis
-      ? { works: true, hardware: false, about: "gpu.js on WebAssembly: for tests, device wasm is faster" }
+      ? { works: true, hardware: false, about: "gpu.js on WebAssembly; device wasm is faster" }
       : missing("no WebAssembly", "device cpu"),
-  cpu: async () => ({ works: true, hardware: false, about: "gpu.js on plain JavaScript: for tests" }),
+  cpu: async () => ({ works: true, hardware: false, about: "gpu.js on plain JavaScript" }),
 };
