@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EXIT, run } from "./run.ts";
-import type { BlockRow } from "./study/block-study.ts";
-import { methodNames } from "./study/methods.ts";
+import { type BlockRow, blockBytesKept } from "./study/block-study.ts";
+import { type MethodName, methodNames } from "./study/methods.ts";
 import type { ModelRow } from "./study/model-study.ts";
 import { captureIo } from "./testing.ts";
 import { type TestFolder, testFolder } from "./testing-data.ts";
@@ -61,6 +61,18 @@ test("every method has its rows: online OREPA keeps a plain block's bytes and on
     expect(report).toContain(text);
   expect(report).not.toContain("## Accuracy");
   expect(await readFile(path.join(path.dirname(result.report), "study-kept.svg"), "utf8")).toMatch(/^<svg/);
+});
+
+test.each([
+  { channels: 64, size: 56, batch: 32 },
+  { channels: 128, size: 28, batch: 32 },
+  { channels: 256, size: 14, batch: 32 },
+])("at $channels/$size/$batch OREPA keeps one kernel more than a plain block, and 68 % less than DBB", (size) => {
+  const kept = (method: MethodName) => blockBytesKept(method, size);
+  const orepa = kept("orepa");
+  expect(orepa - kept("plain")).toBe(4 * 9 * size.channels ** 2);
+  expect(1 - orepa / kept("dbb")).toBeGreaterThanOrEqual(0.68);
+  expect(1 - orepa / kept("orepa-offline")).toBeGreaterThanOrEqual(0.85);
 });
 
 test("trainings of several seeds: mean and spread", async () => {

@@ -2,7 +2,19 @@
 
 import { createSgd, groupParameters, initialize, type Parameter, parameters, valueAndGrad } from "@orepa/autograd";
 import { flopsOf, parameterCount } from "@orepa/orepa";
-import { compile, type DeviceSpec, Generator, keptBytes, mul, randn, sum, type Tensor, trace } from "@orepa/tensor";
+import {
+  compile,
+  type DeviceSpec,
+  fromData,
+  Generator,
+  keptBytes,
+  mul,
+  randn,
+  sizeOf,
+  sum,
+  type Tensor,
+  trace,
+} from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
 import { type MethodName, methodBlock } from "./methods.ts";
 import { inTurns } from "./turns.ts";
@@ -57,6 +69,17 @@ function stepOf(method: MethodName, { channels }: BlockSize, cotangent: Tensor) 
   return { block, step };
 }
 
+/**
+ * Bytes that a method's block of a size leaves for its backward pass, without computing anything. They do not depend on the machine.
+ */
+export function blockBytesKept(method: MethodName, size: BlockSize): number {
+  const shape = shapeOf(size);
+  const cotangent = fromData(new Float32Array(sizeOf(shape)), shape);
+  return keptBytes(trace(stepOf(method, size, cotangent).step, [{ shape, dtype: "float32" }]).program);
+}
+
+const shapeOf = ({ channels, size, batch }: BlockSize): readonly number[] => [batch, channels, size, size];
+
 /** The rows of one size, all methods in turns. */
 export async function studyBlocks(
   size: BlockSize,
@@ -69,21 +92,21 @@ export async function studyBlocks(
   },
 ): Promise<BlockRow[]> {
   const { methods, device } = options;
-  const shape = [size.batch, size.channels, size.size, size.size];
+  const shape = shapeOf(size);
   const [x, cotangent] = ["input", "cotangent"].map((name) => randn(shape, { generator: new Generator(name) }));
   const plain = flopsOf(methodBlock("plain", size.channels), shape);
   const made = methods.map((method) => {
     const { block, step } = stepOf(method, size, cotangent!);
-    return { method, block, step, program: compile(step, { device }) };
+    return { method, block, program: compile(step, { device }) };
   });
   try {
     const times = await inTurns(new Map(made.map(({ method, program }) => [method, () => program(x!)])), options);
-    return made.map(({ method, block, step, program }): BlockRow => {
+    return made.map(({ method, block, program }): BlockRow => {
       const { planned, peakBytes } = program.report();
       const flops = flopsOf(block, shape);
       return {
         ...{ ...size, method },
-        bytes_kept: keptBytes(trace(step, [x!]).program),
+        bytes_kept: blockBytesKept(method, size),
         planned_bytes: planned ? planned.arena + planned.program : peakBytes,
         step_ms: times.get(method)!,
         parameters: parameterCount(block),
