@@ -15,12 +15,18 @@ import { storageBytes } from "./plan/place.ts";
 import { makePlan, type Plan, type PlanMemory } from "./plan/plan.ts";
 import { runStep } from "./steps/table.ts";
 import { Pool } from "./threads/pool.ts";
+import { requestWide } from "./wide.ts";
 
 export interface WasmOptions {
   /** Threads that work, the caller's included. Default: one per core. Results do not depend on it. */
   readonly threads?: number;
   /** Most bytes of memory. Default: what WebAssembly can address, 4 GiB; untouched memory costs nothing. */
   readonly maximumBytes?: number;
+  /**
+   * Lets the engine compute with vectors of 256 bits: an experiment of V8 from Node 24 on, for the whole process from then on.
+   * Elsewhere an OpError.
+   */
+  readonly wide?: boolean;
   /** Milliseconds without a sign of life from any thread until a run is given up. Default: a minute. */
   readonly patience?: number;
   /** Takes the time of every step; `report()` then has them. */
@@ -46,7 +52,8 @@ class WasmDevice implements Device, Holder {
   readonly #variables = new WeakMap<Variable, { readonly address: number; version: number }>();
   readonly #dropped: FinalizationRegistry<number>;
 
-  constructor({ threads = cores(), maximumBytes, worker, patience, profile = false }: WasmOptions) {
+  constructor({ threads = cores(), maximumBytes, worker, patience, profile = false, wide = false }: WasmOptions) {
+    if (wide) requestWide();
     this.#profile = profile;
     const memory = makeMemory({ shared: threads > 1, ...(maximumBytes !== undefined && { maximumBytes }) });
     this.#floats = new Float32Array(memory.buffer);
