@@ -1,5 +1,6 @@
 // reparam= and modules=: blocks exchanged without editing model text, blocks of the user's own, weights that become blocks.
 
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { namedVariables, readSafetensors, writeSafetensors } from "@orepa/autograd";
@@ -121,24 +122,9 @@ describe("training with reparam=", () => {
 });
 
 describe("blocks of one's own", () => {
-  const MODULE = `
-export default ({ autograd, tensor, yolo }) => {
-  class Gate {
-    constructor(channels, fused) {
-      this.conv = new yolo.Conv(channels, channels, { kernelSize: 1, activation: new autograd.Sigmoid(), fused });
-    }
-    forward(x, mode) {
-      return tensor.mul(x, this.conv.forward(x, mode));
-    }
-  }
-  return {
-    Gate: (context) => yolo.singleInput(context, new Gate(context.inChannels[0], context.fused), {
-      outChannels: context.inChannels[0],
-      args: context.args,
-    }),
-  };
-};
-`;
+  // The example of the README.
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  const MODULE = /### Blocks of your own.*?```js\n(.*?)```/s.exec(readme)![1]!;
   const WORDS = ["train", "model=gated.yaml", ...TINY.slice(1)];
 
   test("train, are asked for again with the weights, and must know their deployed form", async () => {
