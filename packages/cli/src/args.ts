@@ -84,6 +84,12 @@ export const ARGUMENTS = {
     modes: computing,
     help: "threads that compute; without it one per core; results are the same for any number",
   },
+  wide: {
+    kind: "boolean",
+    default: false,
+    modes: computing,
+    help: "let the engine pair the vectors of the wasm device (experimental, faster; Node 24 or later)",
+  },
   json: { kind: "boolean", default: false, modes: MODES, help: "print the result as one JSON object on the last line" },
   verbose: { kind: "boolean", default: true, modes: described, help: "print tables, layers and classes" },
   imgsz: {

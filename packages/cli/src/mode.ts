@@ -32,23 +32,31 @@ export interface ChosenDevice {
 }
 let wasm: ReturnType<typeof createWasm> | undefined;
 
+/** The settings that say where a mode computes. */
+export interface DeviceSettings {
+  readonly device: string;
+  readonly threads: number | null;
+  readonly wide?: boolean;
+}
+
 /** The device that the settings say; `auto` is the fastest there is. Its memory is shared by all programs of the process. */
-export function deviceOf({ device: asked, threads }: { device: string; threads: number | null }): ChosenDevice {
+export function deviceOf({ device: asked, threads, wide = false }: DeviceSettings): ChosenDevice {
   const name = deviceNames.find((known) => known === (asked === "auto" ? FASTEST : asked));
   if (name === undefined)
     throw new UserError(`device: expected auto or one of ${deviceNames.join(", ")}, got "${asked}"`);
   if (name === "wasm") {
     if (wasm === undefined || (threads !== null && wasm.threads !== threads))
-      wasm = createWasm(threads === null ? {} : { threads });
+      wasm = createWasm({ ...(threads === null ? {} : { threads }), wide });
     return { name, device: wasm, threads: wasm.threads, note: wasm.note };
   }
+  if (wide) throw new UserError(`wide: expected the device wasm, got ${name} (leave wide out)`);
   if (threads !== null && threads !== 1)
     throw new UserError(`threads: expected 1 on ${name}, got ${threads} (leave it out)`);
   return { name, device: name, threads: 1 };
 }
 
 /** Prints the version and device line. */
-export function greet(io: Io, settings: { device: string; threads: number | null }): void {
+export function greet(io: Io, settings: DeviceSettings): void {
   const { name, threads, note } = deviceOf(settings);
   const machine = `${process.platform} ${process.arch}, ${os.cpus().length} cores`;
   const work = `${name}, ${threads} ${threads === 1 ? "thread" : "threads"}`;

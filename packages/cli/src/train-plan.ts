@@ -40,6 +40,7 @@ const WITH_RESUME: readonly ArgumentName[] = [
   "resume",
   "device",
   "threads",
+  "wide",
   "workers",
   "json",
   "verbose",
@@ -119,10 +120,10 @@ async function planResumed({ settings, given }: Command, io: Io): Promise<TrainP
       `resume: expected last.safetensors of a training, got ${file} (it holds weights only; to start from them: pretrained=)`,
     );
   }
-  const { device, threads, json, verbose, plots, modules } = settings;
+  const { device, threads, wide, json, verbose, plots, modules } = settings;
   const own = JSON.parse(saved) as Settings;
   const workers = given.has("workers") ? settings.workers : own.workers;
-  const used = { ...own, device, threads, workers, json, verbose, plots, modules, resume: file };
+  const used = { ...own, device, threads, wide, workers, json, verbose, plots, modules, resume: file };
   const folder = path.dirname(path.dirname(file));
   return { settings: used, architecture, names: weights.names, folder, start: null, resume: weights.checkpoint };
 }
