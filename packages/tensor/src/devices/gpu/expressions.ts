@@ -6,12 +6,11 @@ import type { PrimitiveName } from "../../primitives/table.ts";
 export interface Expression<N extends PrimitiveName> {
   expression(operands: readonly [string, string, string], equation: EquationOf<N>): string;
 }
-/** Of primitives without parameters. */
-interface Plain {
-  expression(operands: readonly [string, string, string]): string;
-}
-const unary = (text: (x: string) => string): Plain => ({ expression: ([x]) => text(x) });
-const binary = (text: (a: string, b: string) => string): Plain => ({ expression: ([a, b]) => text(a, b) });
+type Operands = readonly [string, string, string];
+const unary = (text: (x: string) => string) => ({ expression: ([x]: Operands): string => text(x) });
+const binary = (text: (a: string, b: string) => string) => ({
+  expression: ([a, b]: Operands): string => text(a, b),
+});
 const truncated = (x: string): string => `(${x} < 0 ? Math.ceil(${x}) : Math.floor(${x}))`;
 
 /** WGSL's max and min drop NaN. */
