@@ -10,7 +10,6 @@ import {
   type HostCall,
   type ParamsOf,
   type PrimitiveName,
-  primitives,
   sum,
   type Tensor,
   type TensorSpec,
@@ -18,6 +17,7 @@ import {
 import { afterAll, describe, expect, test } from "vitest";
 import { grad } from "../grad.ts";
 import { composedCases } from "./composed-cases.ts";
+import { nonFinite, tolerance } from "./gpu-accuracy.cases.ts";
 import { isSample, type OpCase, type OpSample } from "./op-case.ts";
 import { opCases } from "./op-cases.ts";
 import { sampleFunctions } from "./sample-functions.ts";
@@ -50,11 +50,6 @@ const samples = names.flatMap((name) =>
   ),
 );
 
-/** WGSL asks no more of these (section "floating point accuracy"). */
-const coarse: ReadonlyMap<string, number> = new Map([
-  ["sin", 2 ** -11],
-  ["cos", 2 ** -11],
-]);
 /** WebGPU is tested where the package and an adapter are there. */
 const optional = (await gpuStatus("gpu:webgpu")).works ? (["gpu:webgpu"] as const) : [];
 describe.each(["gpu:cpu", "gpu:webasm", ...optional] as const)("%s", (mode) => {
@@ -65,7 +60,7 @@ describe.each(["gpu:cpu", "gpu:webasm", ...optional] as const)("%s", (mode) => {
   async function expectParity(
     fn: (...x: Tensor[]) => Tensor[],
     inputs: readonly Tensor[],
-    tolerance: number,
+    limit: number,
     { together = false } = {},
   ) {
     const x = inputs.map(single);
@@ -83,24 +78,27 @@ describe.each(["gpu:cpu", "gpu:webasm", ...optional] as const)("%s", (mode) => {
       for (const [k, v] of Array.from(z.toTypedArray()).entries()) {
         const w = values[k]!;
         if (Object.is(v + 0, w + 0)) continue;
-        if (mode === "gpu:webgpu" && !Number.isFinite(w)) continue; // WGSL need not have infinities and NaN
-        expect(Math.abs(v - w), `output ${i}, element ${k}: ${v} for ${w}`).toBeLessThanOrEqual(tolerance * scale);
+        if (!Number.isFinite(w) && !nonFinite(mode)) continue;
+        expect(Math.abs(v - w), `output ${i}, element ${k}: ${v} for ${w}`).toBeLessThanOrEqual(limit * scale);
       }
     }
     compiled.dispose();
     await new Promise(setImmediate);
     expect(device.usage).toMatchObject({ handles: 0, bytes: 0 });
   }
-  const accuracy = (name: string, usual: number) => (mode === "gpu:webgpu" && coarse.get(name)) || usual;
   test.each(samples)("$name, $about", async ({ name, c }) => {
     const run = (...x: Tensor[]) => bind(name, x, c.params as ParamsOf<typeof name>);
-    await expectParity(run, c.inputs, accuracy(name, primitives[name].kind === "view" ? 0 : 2e-6));
+    await expectParity(run, c.inputs, tolerance(name, mode));
   });
   const smooth = samples.filter(({ c }) => c.gradients.length > 0);
   test.each(smooth)("$name, $about: gradients", async ({ name, c }) => {
     const { x, functions } = sampleFunctions(name as "slice", c);
     for (const fn of functions)
-      await expectParity((...moved) => [...grad(() => sum(fn(...moved)), moved).values()], x, accuracy(name, 1e-5));
+      await expectParity(
+        (...moved) => [...grad(() => sum(fn(...moved)), moved).values()],
+        x,
+        tolerance(name, mode, 1e-5),
+      );
   });
   const composed = Object.entries(composedCases).flatMap(([name, list]) =>
     list.map((c) => ({ name, about: c.about, c })),
