@@ -162,7 +162,7 @@ describe("errors", () => {
     );
   });
   test("what is missing is named, with a way to get it", async () => {
-    expect(await gpuStatus("gpu:webgl2")).toMatchObject({ works: false, fix: "it is for browsers" });
+    expect(await gpuStatus("gpu:webgl2")).toMatchObject({ works: false, fix: "a browser" });
     const status = await gpuStatus("gpu");
     if (status.works) return;
     await expect(compile((x) => exp(x), { device: createGpu("gpu") })(tensor([1]))).rejects.toThrow(status.about);

@@ -81,7 +81,7 @@ async function webgpu(): Promise<Probe> {
 async function webgl2(): Promise<Probe> {
   const { GPU } = await gpuModule();
   if (!GPU.isWebGL2Supported)
-    return missing("no WebGL2", onNode() ? "it is for browsers" : "hardware acceleration in the browser's settings");
+    return missing("no WebGL2", onNode() ? "a browser" : "hardware acceleration in the browser's settings");
   const context = host.OffscreenCanvas ? new host.OffscreenCanvas(1, 1).getContext("webgl2") : null;
   const names = context?.getExtension("WEBGL_debug_renderer_info");
   return named(names ? String(context!.getParameter(names.UNMASKED_RENDERER_WEBGL)) : "a renderer without a name");
