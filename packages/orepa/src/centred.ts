@@ -61,3 +61,16 @@ export function convCentred(x: Tensor, kernel: Tensor, g: Geometry, spacing = 1)
   const [top, left] = outside.map((rows) => Math.max(0, rows)) as [number, number];
   return conv2d(inner, kernel, { stride, padding: [top, left], dilation: dilation * spacing, groups });
 }
+
+/** The pixel under the window's centre at each of its places: x itself where the window keeps the size. */
+export const centrePixels = (x: Tensor, { kernelSize: k, stride, padding, dilation }: Geometry): Tensor =>
+  [2, 3].reduce((map, axis) => {
+    const outside = padding - (dilation * (k - 1)) / 2;
+    const moved =
+      outside > 0
+        ? pad(map, axis, outside, outside)
+        : outside < 0
+          ? slice(map, axis, -outside, map.shape[axis]! + outside)
+          : map;
+    return stride === 1 ? moved : slice(moved, axis, 0, moved.shape[axis]!, stride);
+  }, x);

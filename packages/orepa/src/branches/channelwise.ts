@@ -2,7 +2,7 @@
 import { Buffer, type Parameter } from "@orepa/autograd";
 import { expand, full, mul, OpError, reshape, type Tensor } from "@orepa/tensor";
 import { type Branch, type BranchOptions, perChannel, scaled } from "../branch.ts";
-import { centre, identityMatrix } from "../centred.ts";
+import { centre, centrePixels, identityMatrix } from "../centred.ts";
 import type { Geometry } from "../geometry.ts";
 
 /** What a channel's window holds: its centre alone, or the mean (zeros of the padding count). */
@@ -19,6 +19,7 @@ export class ChannelwiseBranch implements Branch {
   /** [O, I/G, 1, 1] */
   readonly identity: Buffer;
   readonly #geometry: Geometry;
+  readonly #window: keyof typeof windows;
 
   /** @throws OpError if the channels are not as many out as in. */
   constructor(
@@ -32,6 +33,7 @@ export class ChannelwiseBranch implements Branch {
     this.filter = new Buffer(windows[window](k));
     this.identity = new Buffer(identityMatrix(outChannels, inChannels / groups));
     this.#geometry = geometry;
+    this.#window = window;
   }
 
   get factors(): readonly Parameter[] {
@@ -44,6 +46,7 @@ export class ChannelwiseBranch implements Branch {
 
   forward(x: Tensor): Tensor {
     const { inChannels, kernelSize: k } = this.#geometry;
+    if (this.#window === "identity") return centrePixels(x, this.#geometry);
     const filters = expand(reshape(this.filter.value, [1, 1, k, k]), [inChannels, 1, k, k]);
     return perChannel(x, filters, this.#geometry);
   }
