@@ -117,10 +117,13 @@ export class RepBlock implements LinearBlock {
     const context = { gain: gain * (init.gain ?? 1), normOptions };
     const branches = specs.map((spec) => buildBranch(g, spec, context));
 
-    if (fields) flatten(this, branches, fields);
-    else for (const [i, spec] of specs.entries()) Object.assign(this, { [branchName(spec)]: branches[i] });
-    this.vector = scale === "none" ? undefined : scaleParameter(scale, firstScales(specs, init), outChannels);
-    if (fields) flatten(this, branches, fields.slice(fields.findIndex(([path]) => path === "vector") + 1));
+    const vector = scale === "none" ? undefined : scaleParameter(scale, firstScales(specs, init), outChannels);
+    const own = specs.map((spec, i) => [branchName(spec), branches[i]] as const);
+    const named = fields?.map(
+      ([path, field]) => [field, path === "vector" ? vector : variableAt(branches, path)] as const,
+    );
+    Object.assign(this, Object.fromEntries(named ?? own));
+    this.vector = vector;
     const each = norm === "branch" || norm === "both";
     this.bn = norm === "post" || norm === "both" ? new BatchNorm2d(outChannels, normOptions) : undefined;
     this.norms = each
@@ -247,12 +250,9 @@ function chosen(
 const firstScales = (specs: readonly BranchSpec[], { gamma = 1, single = false }: BlockInit): readonly number[] =>
   specs.map(({ firstScale = 1 }, row) => (single ? Number(row === 0) : firstScale * Math.sqrt(gamma)));
 
-/** Puts the Variables of the branches into fields of the block itself, up to the vector. */
-function flatten(block: object, branches: readonly Branch[], fields: readonly (readonly [string, string])[]): void {
-  for (const [path, field] of fields) {
-    if (path === "vector") return;
-    const [name, variable] = path.split(".") as [string, string];
-    const branch = branches.find((one) => one.name === name);
-    Object.assign(block, { [field]: branch && Reflect.get(branch, variable) });
-  }
+/** The Variable `branch.variable`, if there is such a branch. */
+function variableAt(branches: readonly Branch[], path: string): unknown {
+  const [name, variable] = path.split(".") as [string, string];
+  const branch = branches.find((one) => one.name === name);
+  return branch && Reflect.get(branch, variable);
 }
