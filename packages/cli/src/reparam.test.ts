@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { namedVariables, readSafetensors, writeSafetensors } from "@orepa/autograd";
-import { Generator, rand } from "@orepa/tensor";
-import { buildModel, fuse, modelYaml, UserError } from "@orepa/yolo";
+import { Generator, printProgram, rand, type Tensor, trace } from "@orepa/tensor";
+import { buildModel, type DetectModel, fuse, modelYaml, UserError } from "@orepa/yolo";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { expectClose } from "../../orepa/src/close.cases.ts";
 import { registry } from "./registry.ts";
@@ -54,6 +54,12 @@ describe("a model's text with other blocks", () => {
     const { model: fused } = fuse(model, { probe: rand([1, 3, 64, 64], { generator: new Generator(1) }) });
     const expected = buildModel(plain, { scale: "n", nc: 2, fused: true });
     expect([...namedVariables(fused).keys()]).toEqual([...namedVariables(expected).keys()]);
+    // One and the same program: as fast, too.
+    const program = (deployed: DetectModel) =>
+      printProgram(
+        trace((images: Tensor) => deployed.predict(images), [{ shape: [1, 3, 64, 64], dtype: "float32" }]).program,
+      );
+    expect(program(fused)).toBe(program(expected));
   });
 });
 

@@ -26,7 +26,7 @@ const { values } = parseArgs({
     block: { type: "string", default: "orepa" },
     epochs: { type: "string", default: "3" },
     /** Digits of each class to train on, 800 at most. */
-    digits: { type: "string", default: "400" },
+    digits: { type: "string", default: "800" },
     seed: { type: "string", default: "0" },
   },
 });
@@ -45,7 +45,7 @@ const device = createWasm();
 const train = digits(0, Math.min(settings.digits, TRAINING));
 const test = digits(TRAINING, 1000);
 const net = new ResNet(
-  { depths: [1, 1, 1, 1], width: 0.25 },
+  { depths: [1, 1, 1, 1], width: 0.125 },
   { block: settings.block, small: true, classes: CLASSES, inChannels: 1 },
 );
 initialize(net, settings.seed);
