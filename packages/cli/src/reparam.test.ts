@@ -113,6 +113,16 @@ describe("training with reparam=", () => {
     },
   );
 
+  test("deployed weights of other classes start all but the class layers", async () => {
+    const { output } = await command("train", ...TINY, "reparam=none", "json");
+    const { deployed } = JSON.parse(output.trimEnd().split("\n").at(-1)!) as Record<string, string>;
+    const next = await command("train", ...TINY, "reparam=repvgg", "single_cls", `pretrained=${deployed}`);
+    expect(next.code, next.errors).toBe(0);
+    expect(next.output).toMatch(
+      /other shape: \d+ \(first model\.5\.cv3.*2 convolutions as RepVGG blocks|4 convolutions as RepVGG/,
+    );
+  });
+
   test("refuses what it does not know, and the weights of another block", async () => {
     await expectRefusal(["train", ...TINY, "reparam=orepo"], "reparam: expected one of none, orepa, ", '"orepo"');
     const words = ["train", ...TINY, "reparam=orepa", "json"];

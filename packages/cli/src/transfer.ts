@@ -73,7 +73,7 @@ function startBlock(path: string, block: RepBlock, state: State): boolean {
   const expected = [outChannels, inChannels / window.groups, window.kernelSize, window.kernelSize];
   if (found.get("conv.weight")?.shape.join() !== expected.join()) return false;
   const source = new Conv(inChannels, outChannels, { ...window, fused: !found.has("bn.weight") });
-  loadStateDict(source, found);
+  loadStateDict(source, found, { strict: false });
   startFromConv(block, source);
   return true;
 }
@@ -81,9 +81,10 @@ function startBlock(path: string, block: RepBlock, state: State): boolean {
 /** Norms that add the biases of convolutions that the file has in their places; returns how many. */
 function passOn(model: DetectModel, state: State): number {
   let count = 0;
-  for (const [path, { bn }] of findModules(model, isConvNorm)) {
+  for (const [path, { conv, bn }] of findModules(model, isConvNorm)) {
     const bias = state.get(`${path}.conv.bias`);
-    if (bias === undefined || state.has(`${path}.bn.weight`)) continue;
+    const fits = state.get(`${path}.conv.weight`)?.shape.join() === conv.weight.shape.join();
+    if (bias === undefined || !fits || state.has(`${path}.bn.weight`)) continue;
     const one = ones([bn.channels]);
     state.delete(`${path}.conv.bias`);
     state.set(`${path}.bn.weight`, sqrt(add(one, bn.eps)));
