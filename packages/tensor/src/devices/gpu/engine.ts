@@ -91,10 +91,15 @@ export class Engine {
   static async open(mode: GpuMode): Promise<Engine> {
     const [{ GPU }, { lintKernel }] = await Promise.all([gpuModule(), import("./lint.ts")]);
     const engine = new Engine(mode, new GPU({ mode }), lintKernel);
-    const probe = await engine.upload(Float32Array.of(1));
-    if (!(probe.value instanceof Float32Array) && probe.value.context) engine.#watch(probe.value.context.device);
-    engine.drop(probe);
-    return engine;
+    try {
+      const probe = await engine.upload(Float32Array.of(1));
+      if (mode === "webgpu") engine.#watch((probe.value as Resident).context!.device);
+      engine.drop(probe);
+      return engine;
+    } catch (error) {
+      await engine.dispose();
+      throw error;
+    }
   }
   /** gpu.js prints what WebGPU reports; results are wrong from then on. */
   #watch(device: LosableDevice): void {
@@ -111,6 +116,10 @@ export class Engine {
   get immediate(): boolean {
     return this.mode === "cpu" || this.mode === "webasm";
   }
+  /** Kernels of OpenGL share one state: destroying one takes the vertices from all, so they are kept for the next program. */
+  get #drawn(): boolean {
+    return this.mode === "webgl2" || this.mode === "headlessgl";
+  }
   get usage(): GpuUsage {
     return {
       handles: this.#handles,
@@ -126,7 +135,9 @@ export class Engine {
     let kernel = this.#kernels.get(key);
     if (!kernel) {
       this.#lint(text);
-      const settings = { output: [...output], pipeline: true, immutable: true, precision: "single" };
+      // A kernel of OpenGL takes textures of one rank only, but a Variable's is of rank 1 until it is assigned.
+      const cells = this.#drawn ? [...output, 1, 1].slice(0, 3) : [...output];
+      const settings = { output: cells, pipeline: true, immutable: true, precision: "single" };
       const run = this.#gpu.createKernel(text, { ...settings, loopMaxIterations: LOOP_TURNS });
       kernel = { key, run, users: 0, checked: false };
       this.#kernels.set(key, kernel);
@@ -135,7 +146,7 @@ export class Engine {
     return kernel;
   }
   release(kernel: Kernel): void {
-    if (--kernel.users > 0) return;
+    if (--kernel.users > 0 || this.#drawn) return;
     this.#kernels.delete(kernel.key);
     kernel.run.destroy();
   }
@@ -148,7 +159,7 @@ export class Engine {
   /** gpu.js goes on in another mode where one fails, and only prints that it does. */
   #check(kernel: Kernel): void {
     const { mode } = kernel.run.kernel.constructor;
-    const expected = this.mode === "webgl2" || this.mode === "headlessgl" ? "gpu" : this.mode;
+    const expected = this.#drawn ? "gpu" : this.mode;
     if (mode !== expected) throw new OpError("gpu", `kernels in mode ${expected}`, mode, "gpu.js fell back");
     kernel.checked = true;
   }
