@@ -3,7 +3,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { Io } from "../io.ts";
+import { UserError } from "@orepa/yolo";
+import { type Io, warn } from "../io.ts";
 import { train } from "../modes/train.ts";
 import { readSettings } from "../parse-args.ts";
 import { METHODS, type MethodName } from "./methods.ts";
@@ -49,9 +50,15 @@ export async function studyAccuracy(
       onTraining(rows.length, all.length, `${one.data}, ${one.method}, seed ${one.seed}`);
       const { reparam } = METHODS[one.method];
       const given = [`reparam=${reparam}`, `seed=${one.seed}`, `project=${folder}`, "plots=false", "verbose=false"];
-      const { json, interrupted } = await train(readSettings("train", [...words(one.data), ...given]), quiet);
+      const command = readSettings("train", [...words(one.data), ...given]);
+      const { json, interrupted } = await train(command, quiet).catch((error: unknown) => {
+        // The first training shows whether the arguments fit; a later one that fails is a result.
+        if (rows.length === 0 || !(error instanceof UserError)) throw error;
+        warn(io, `${one.data}, ${one.method}, seed ${one.seed}: ${error.message}`);
+        return { json: {}, interrupted: false };
+      });
       if (interrupted) return { rows, interrupted };
-      const { map50, map50_95 } = json as { map50: number | null; map50_95: number | null }; // as train returns it
+      const { map50, map50_95 } = json as Partial<Record<"map50" | "map50_95", number | null>>; // as train returns it
       rows.push({ ...one, map50: map50 ?? Number.NaN, map50_95: map50_95 ?? Number.NaN });
     }
     onTraining(all.length, all.length, "done");

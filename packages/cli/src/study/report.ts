@@ -206,7 +206,8 @@ function statistics(values: readonly number[]): Statistics {
 
 const spread = ({ mean, deviation }: Statistics): string =>
   Number.isNaN(deviation) ? mean.toFixed(3) : `${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
-const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+/** Whole percents; adding 0 turns -0 into 0. */
+const percent = (part: number): string => `${Math.round(100 * part) + 0} %`;
 const sameSize = (a: BlockRow, b: BlockRow): boolean =>
   a.channels === b.channels && a.size === b.size && a.batch === b.batch;
 const methodsOf = (rows: readonly { readonly method: MethodName }[]): MethodName[] =>
