@@ -102,7 +102,7 @@ describe("training with reparam=", () => {
         "model.1.conv.weight",
         "model.1.conv.bias",
       ]);
-      expect(metadata["fused"]).toBe("true");
+      expect(metadata).toMatchObject({ fused: "true" });
       expect((await command("val", `model=${best}`)).code).toBe(0);
       const next = await command("train", ...TINY, "reparam=orepa", `pretrained=${deployed}`);
       expect(next.code, next.errors).toBe(0);
