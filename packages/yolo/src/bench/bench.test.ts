@@ -34,7 +34,7 @@ describe("measured workloads", () => {
     expect(fraction).toBeCloseTo(gflops / 100, 9);
     expect(fastest).toBeLessThanOrEqual(ms);
     expect(slowest).toBeGreaterThanOrEqual(ms);
-    expect(runs).toEqual([1, 2, 3]);
+    expect([...new Set(runs)]).toEqual([0, 1]);
   });
 
   test("a training step costs about three forward passes and is the same work every time", async () => {

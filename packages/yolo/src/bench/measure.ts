@@ -28,12 +28,15 @@ export interface MeasureOptions {
   readonly limit: () => Promise<number>;
   /** Milliseconds since any moment. */
   readonly now?: () => number;
-  /** Called after every run; the first ones are thrown away. */
+  /** Called after every run, with 0 done while the first ones are thrown away. */
   readonly onRun?: (done: number, total: number) => void;
 }
 
-/** The first run compiles; in the second the engine's optimizing compiler catches up. */
-const WARM_RUNS = 2;
+/**
+ * The first run compiles; over the next dozen the engine's optimizing compiler takes over one kernel after the other. Slow
+ * workloads do not wait for the last of them.
+ */
+const WARM_RUNS = { least: 2, most: 12, ms: 10_000 };
 const counted: ReadonlySet<PrimitiveName> = new Set(["conv2d", "convInput", "convWeight", "matmul"]);
 
 /** Runs a workload `repeats` times after warming up; the limit is measured before every run. */
@@ -43,17 +46,17 @@ export async function measure(
 ): Promise<Measurement> {
   const times: number[] = [];
   const limits: number[] = [];
-  const total = WARM_RUNS + repeats;
-  for (let i = 0; i < total; i++) {
-    const rate = await limit();
+  const begin = now();
+  for (let i = 0; i < WARM_RUNS.most && (i < WARM_RUNS.least || now() - begin < WARM_RUNS.ms); i++) {
+    await workload.run();
+    onRun?.(0, repeats);
+  }
+  for (let i = 0; i < repeats; i++) {
+    limits.push(await limit());
     const start = now();
     await workload.run();
-    const ms = now() - start;
-    if (i >= WARM_RUNS) {
-      times.push(ms);
-      limits.push(rate);
-    }
-    onRun?.(i + 1, total);
+    times.push(now() - start);
+    onRun?.(i + 1, repeats);
   }
   const report = workload.report();
   const gflop = denseGflop(report);
