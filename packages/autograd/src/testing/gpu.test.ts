@@ -1,54 +1,15 @@
 // Every case of every primitive and composed op on the gpu device against the reference: the modes of gpu.js that run
 // everywhere, through the kernels of them all.
-import {
-  bind,
-  cast,
-  compile,
-  createGpu,
-  type Dtype,
-  gpuStatus,
-  type HostCall,
-  type ParamsOf,
-  type PrimitiveName,
-  sum,
-  type Tensor,
-  type TensorSpec,
-} from "@orepa/tensor";
+import { bind, compile, createGpu, gpuStatus, type ParamsOf, sum, type Tensor } from "@orepa/tensor";
 import { afterAll, describe, expect, test } from "vitest";
 import { grad } from "../grad.ts";
 import { composedCases } from "./composed-cases.ts";
 import { nonFinite, tolerance } from "./gpu-accuracy.cases.ts";
-import { isSample, type OpCase, type OpSample } from "./op-case.ts";
-import { opCases } from "./op-cases.ts";
 import { sampleFunctions } from "./sample-functions.ts";
+import { singleSamples as samples, single } from "./single.cases.ts";
 
-const single = (t: Tensor): Tensor => (t.dtype === "float64" ? cast(t, "float32") : t);
 const largest = (t: Tensor): number =>
   Math.max(0, ...Array.from(t.toTypedArray()).filter(Number.isFinite).map(Math.abs));
-const names = Object.keys(opCases) as PrimitiveName[];
-/** The case in float32: a gpu has no float64. */
-const toSingle = (c: OpSample<ParamsOf<"slice">>) => {
-  const { dtype, outputs } = c.params as { dtype?: Dtype; outputs?: readonly TensorSpec[] };
-  return {
-    ...c,
-    inputs: c.inputs.map(single),
-    params: {
-      ...c.params,
-      ...(dtype === "float64" && { dtype: "float32" }),
-      ...(outputs && singleCall(c.params as unknown as HostCall)),
-    },
-  };
-};
-/** The same function, with results rounded. */
-const singleCall = ({ fn, outputs }: HostCall): HostCall => ({
-  fn: (...inputs) => fn(...inputs).map(single),
-  outputs: outputs.map(({ shape, dtype }) => ({ shape, dtype: dtype === "float64" ? "float32" : dtype })),
-});
-const samples = names.flatMap((name) =>
-  (opCases[name] as readonly OpCase<"slice">[]).flatMap((c) =>
-    isSample(c) ? [{ name, about: c.about, c: toSingle(c) }] : [],
-  ),
-);
 
 /** WebGPU is tested where the package and an adapter are there. */
 const optional = (await gpuStatus("gpu:webgpu")).works ? (["gpu:webgpu"] as const) : [];

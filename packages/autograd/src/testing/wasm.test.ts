@@ -1,54 +1,13 @@
 // Every case of every primitive and composed op on the wasm device, with one and with two threads, against the reference.
-import {
-  add,
-  bind,
-  cast,
-  compile,
-  createWasm,
-  type Dtype,
-  type HostCall,
-  mul,
-  type ParamsOf,
-  type PrimitiveName,
-  primitives,
-  sum,
-  type Tensor,
-  type TensorSpec,
-} from "@orepa/tensor";
+import { add, bind, compile, createWasm, mul, type ParamsOf, primitives, sum, type Tensor } from "@orepa/tensor";
 import { describe, expect, inject, test } from "vitest";
 import { grad } from "../grad.ts";
 import { composedCases } from "./composed-cases.ts";
-import { isSample, type OpCase, type OpSample } from "./op-case.ts";
-import { opCases } from "./op-cases.ts";
 import { sampleFunctions } from "./sample-functions.ts";
+import { singleSamples as samples, single } from "./single.cases.ts";
 
 const one = createWasm({ threads: 1 });
 const two = createWasm({ threads: 2, worker: new URL(inject("worker")) });
-const single = (t: Tensor): Tensor => (t.dtype === "float64" ? cast(t, "float32") : t);
-const names = Object.keys(opCases) as PrimitiveName[];
-/** The case in float32: wasm has no float64. */
-const toSingle = (c: OpSample<ParamsOf<"slice">>) => {
-  const { dtype, outputs } = c.params as { dtype?: Dtype; outputs?: readonly TensorSpec[] };
-  return {
-    ...c,
-    inputs: c.inputs.map(single),
-    params: {
-      ...c.params,
-      ...(dtype === "float64" && { dtype: "float32" }),
-      ...(outputs && singleCall(c.params as unknown as HostCall)),
-    },
-  };
-};
-/** The same function, with results rounded. */
-const singleCall = ({ fn, outputs }: HostCall): HostCall => ({
-  fn: (...inputs) => fn(...inputs).map(single),
-  outputs: outputs.map(({ shape, dtype }) => ({ shape, dtype: dtype === "float64" ? "float32" : dtype })),
-});
-const samples = names.flatMap((name) =>
-  (opCases[name] as readonly OpCase<"slice">[]).flatMap((c) =>
-    isSample(c) ? [{ name, about: c.about, c: toSingle(c) }] : [],
-  ),
-);
 
 /** Runs on the reference in float32 and on wasm; both thread counts must agree to the last bit. */
 async function expectParity(fn: (...x: Tensor[]) => Tensor[], inputs: readonly Tensor[], tolerance: number) {

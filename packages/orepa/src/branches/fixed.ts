@@ -1,18 +1,8 @@
 // Branch "fixed": a 1x1 convolution followed by an edge filter, the same for all channels (Zhang et al. 2021, ECBSR).
-import { Buffer, Parameter } from "@orepa/autograd";
-import { conv2d, expand, mul, OpError, type Tensor, tensor } from "@orepa/tensor";
-import {
-  type AdjointArguments,
-  type Branch,
-  type BranchGradients,
-  type BranchOptions,
-  filteredGradients,
-  he,
-  perChannel,
-  scaled,
-  windowSums,
-} from "../branch.ts";
-import { checkWindow, type Geometry } from "../geometry.ts";
+import { OpError, tensor } from "@orepa/tensor";
+import type { BranchOptions } from "../branch.ts";
+import type { Geometry } from "../geometry.ts";
+import { FilteredBranch } from "./filtered.ts";
 
 /** Row n of Pascal's triangle: the smoothing window of n + 1 taps. */
 const binomial = (n: number): readonly number[] => (n === 0 ? [1] : convolve(binomial(n - 1), [1, 1]));
@@ -33,51 +23,17 @@ const filters = {
 /** Edge filters: first differences along x or y, smoothed across; the sum of the second differences. */
 export type FixedFilter = keyof typeof filters;
 
-/** K[o,i,y,x] = p[o,i] F[y,x] with a fixed F. */
-export class FixedFilterBranch implements Branch {
-  readonly name: string;
-  /** p: [O, I/G, 1, 1] */
-  readonly conv: Parameter;
-  /** F: [k, k] */
-  readonly filter: Buffer;
-  readonly #geometry: Geometry;
-
+/** K[o,i,y,x] = p[o,i] F[y,x] with an edge filter F. */
+export class FixedFilterBranch extends FilteredBranch {
   /** @throws OpError for a filter it does not know, and for a 1x1 kernel. */
   constructor(
     geometry: Geometry,
     { filter, name = filter, gain = 1 }: BranchOptions & { readonly filter: FixedFilter },
   ) {
-    const { inChannels, outChannels, kernelSize: k, groups } = geometry;
     if (!Object.hasOwn(filters, filter))
       throw new OpError(name, `one of ${Object.keys(filters).join(", ")}`, String(filter));
-    checkWindow(name, k);
-    const shape = [outChannels, inChannels / groups, 1, 1];
-    const values = Float64Array.from({ length: k * k }, (_, n) => filters[filter](k, Math.floor(n / k), n % k));
-    this.name = name;
-    this.conv = new Parameter(shape, he(shape, gain));
-    this.filter = new Buffer(tensor(values, { shape: [k, k], dtype: "float32" }));
-    this.#geometry = geometry;
-  }
-
-  get factors(): readonly Parameter[] {
-    return [this.conv];
-  }
-
-  kernel(scale?: Tensor): Tensor {
-    return mul(this.conv.value, scaled(this.filter.value, scale));
-  }
-
-  /** With f[o,i] = sum over y, x of ct[o,i,y,x] F[y,x]. */
-  adjoint(given: AdjointArguments): BranchGradients {
-    return filteredGradients(windowSums(given.ct, this.filter.value), given);
-  }
-
-  forward(x: Tensor): Tensor {
-    const { outChannels, kernelSize: k, groups } = this.#geometry;
-    return perChannel(
-      conv2d(x, this.conv.value, { groups }),
-      expand(this.filter.value, [outChannels, 1, k, k]),
-      this.#geometry,
-    );
+    const values = (k: number) =>
+      Float64Array.from({ length: k * k }, (_, n) => filters[filter](k, Math.floor(n / k), n % k));
+    super(geometry, (k) => tensor(values(k), { shape: [k, k], dtype: "float32" }), { name, gain });
   }
 }

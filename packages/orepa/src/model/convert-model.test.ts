@@ -1,27 +1,15 @@
 // Whole networks converted: the same scores, gradients everywhere, and norms that know what they see.
-import { initialize, namedModules, namedVariables, parameters, valueAndGrad } from "@orepa/autograd";
-import { abs, amax, Generator, mul, rand, randn, sub, sum } from "@orepa/tensor";
+import { namedModules, parameters, valueAndGrad } from "@orepa/autograd";
+import { abs, amax, mul, sub, sum } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../close.cases.ts";
 import { blockChoices } from "../nets/choices.ts";
-import { type NetOptions, ResNet } from "../nets/resnet.ts";
 import { calibrateNorms } from "./calibrate.ts";
 import { fromConvModel, toOfflineModel } from "./convert-model.ts";
 import { deployModel } from "./deploy-model.ts";
+import { inputShape, network, x } from "./network.cases.ts";
 import { isLinearBlock } from "./replace.ts";
 
-const inputShape = [2, 3, 16, 16] as const;
-const x = randn(inputShape, { generator: new Generator(1) });
-
-function network(options: NetOptions = {}): ResNet {
-  const net = new ResNet({ depths: [1, 1, 1, 1], width: 0.125 }, { small: true, classes: 5, ...options });
-  initialize(net, 0);
-  const generator = new Generator(2);
-  for (const [key, variable] of namedVariables(net))
-    if (key.endsWith("running_mean")) variable.assign(rand(variable.shape, { generator, low: -1, high: 1 }));
-    else if (key.endsWith("running_var")) variable.assign(rand(variable.shape, { generator, low: 0.5, high: 2 }));
-  return net;
-}
 const blocksOf = (net: object) => [...namedModules(net)].filter(([, module]) => isLinearBlock(module));
 const tolerance = 2e-3;
 

@@ -1,26 +1,12 @@
 // Whole networks deployed in one pass: the same scores, plain convolutions, and nothing touched where a block is refused.
-import { BatchNorm2d, initialize, namedModules, namedVariables, stateDict, toDtype } from "@orepa/autograd";
-import { Generator, rand, randn, tensor } from "@orepa/tensor";
+import { BatchNorm2d, namedModules, stateDict, toDtype } from "@orepa/autograd";
+import { tensor } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../close.cases.ts";
 import { DeployError } from "../deploy.ts";
 import { blockChoices } from "../nets/choices.ts";
-import { type NetOptions, ResNet } from "../nets/resnet.ts";
 import { deployModel } from "./deploy-model.ts";
-
-const inputShape = [2, 3, 16, 16] as const;
-const x = randn(inputShape, { generator: new Generator(1) });
-
-/** A small residual network with norms that have seen something. */
-function network(options: NetOptions = {}): ResNet {
-  const net = new ResNet({ depths: [1, 1, 1, 1], width: 0.125 }, { small: true, classes: 5, ...options });
-  initialize(net, 0);
-  const generator = new Generator(2);
-  for (const [key, variable] of namedVariables(net))
-    if (key.endsWith("running_mean")) variable.assign(rand(variable.shape, { generator, low: -1, high: 1 }));
-    else if (key.endsWith("running_var")) variable.assign(rand(variable.shape, { generator, low: 0.5, high: 2 }));
-  return net;
-}
+import { inputShape, network, x } from "./network.cases.ts";
 
 describe("deployModel", () => {
   it.each(blockChoices)("of a residual network of %s blocks keeps the scores and leaves no norm", (block) => {
