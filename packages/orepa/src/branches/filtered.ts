@@ -24,11 +24,7 @@ export class FilteredBranch implements Branch {
   readonly #geometry: Geometry;
 
   /** `filter` is of shape [k, k]. @throws OpError for a 1x1 kernel. */
-  constructor(
-    geometry: Geometry,
-    filter: (k: number) => Tensor,
-    { name, gain = 1 }: Required<Pick<BranchOptions, "name">> & BranchOptions,
-  ) {
+  constructor(geometry: Geometry, filter: (k: number) => Tensor, { name, gain }: Required<BranchOptions>) {
     const { inChannels, outChannels, kernelSize: k, groups } = geometry;
     checkWindow(name, k);
     const shape = [outChannels, inChannels / groups, 1, 1];

@@ -3,7 +3,10 @@ import { COLUMN_BYTES, TILE_ROWS } from "../kernels/multiply-adds.ts";
 import type { MapSteps } from "../plan/place.ts";
 import type { Kernels } from "../runtime.ts";
 
-/** `from` and `to` hold the first window and result, and the steps to the next along each axis.  `columns` x `rows` x `images` windows, numbered in this order, and what belongs to each: the result, or its cotangent. */
+/**
+ * `columns` x `rows` x `images` windows, numbered in this order, and what belongs to each: the result, or its cotangent.
+ * `from` and `to` hold the first window and result, and the steps to the next along each axis.
+ */
 export interface Positions {
   readonly images: number;
   readonly rows: number;

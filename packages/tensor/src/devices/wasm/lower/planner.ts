@@ -52,10 +52,10 @@ export class Planner implements Builder {
   /** Steps that run only after a Variable has changed. */
   readonly prologue: Draft[] = [];
   readonly hosts: (() => HostPlan)[] = [];
-  /** Whether a storage holds the same for all runs until a Variable changes. */
   /** Groups that a convolution has done. */
   readonly done = new Set<Group>();
   #epilogues: ReadonlyMap<Equation, Epilogue> = new Map();
+  /** Whether a storage holds the same for all runs until a Variable changes. */
   readonly #isStill: (storage: Storage) => boolean;
   /** While hoisted work is lowered, everything it makes outlives the run. */
   #hoisting = false;
