@@ -64,7 +64,7 @@ export const ARGUMENTS = {
     kind: "text",
     default: null,
     modes: [...val, "study"],
-    help: "dataset .yaml (path, train, val, names); without it the embedded handwritten digits (study: in addition to them)",
+    help: "dataset .yaml (path, train, val, names); without it the embedded handwritten digits (study: several with commas, e.g. digits,bccd/data.yaml)",
   },
   source: { kind: "text", default: null, modes: predict, help: "picture, folder of pictures, or a,b,c list of them" },
   project: { kind: "text", default: null, modes: folders, help: "folder of the run folders; without it runs/<task>" },

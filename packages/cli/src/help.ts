@@ -28,7 +28,7 @@ const EXAMPLES: Record<Mode, readonly string[]> = {
   bench: ["orepa bench", "orepa bench model=yolo11n.yaml imgsz=640 batch=4 repeats=20 --json"],
   study: [
     "orepa study                                        # blocks, yolo11n and trainings on the digits",
-    "orepa study data=bccd/data.yaml seeds=5 epochs=30",
+    "orepa study data=digits,bccd/data.yaml seeds=5 epochs=30",
     "orepa study accuracy=false methods=plain,dbb,orepa sizes=64/56/32 --json",
   ],
   doctor: ["orepa doctor", "orepa doctor --json"],

@@ -18,6 +18,8 @@ import { studyModel } from "../study/model-study.ts";
 import { type Study, studyCharts, studyReport } from "../study/report.ts";
 
 const DEFAULT_MODEL = "yolo11n.yaml";
+/** The embedded digits among the data. */
+const DIGITS = "digits";
 const DEFAULT_SIDE = 320;
 const DEFAULT_BATCH = 8;
 /** Epochs on data other than the digits, which have their own. */
@@ -91,7 +93,7 @@ function readMethods(text: string): MethodName[] {
   return methodNames.filter((name) => names.includes(name));
 }
 
-/** The trainings on the digits and on data=, with what was asked for. */
+/** The trainings on every data of data=, with what was asked for. */
 async function trainings(
   { settings, given }: Command,
   { methods, model, imgsz }: { methods: readonly MethodName[]; model: string; imgsz: number },
@@ -104,14 +106,14 @@ async function trainings(
   const own = [`model=${model}`, `device=${settings.device}`, "val=false", ...passed];
   if (settings.modules !== null) own.push(`modules=${settings.modules}`);
   if (settings.pretrained !== null) own.push(`pretrained=${settings.pretrained}`);
-  const others = (settings.data ?? "").split(",").filter((name) => name !== "" && name !== "digits");
-  const words = (data: string): string[] => {
-    if (data === "digits") return own;
-    return [...own, `data=${data}`, `imgsz=${imgsz}`, ...(given.has("epochs") ? [] : [`epochs=${DEFAULT_EPOCHS}`])];
+  const data = (settings.data ?? DIGITS).split(",").filter((name) => name !== "");
+  const words = (name: string): string[] => {
+    if (name === DIGITS) return own;
+    return [...own, `data=${name}`, `imgsz=${imgsz}`, ...(given.has("epochs") ? [] : [`epochs=${DEFAULT_EPOCHS}`])];
   };
   const outcome = await studyAccuracy(
     {
-      ...{ data: ["digits", ...others], methods, seeds: settings.seeds, words },
+      ...{ data, methods, seeds: settings.seeds, words },
       onTraining: (done, total, what) => {
         if (!io.isTerminal) line(io, `training ${Math.min(done + 1, total)} of ${total}: ${what}`);
         progress.update(`trainings (${what})`, done, total);
