@@ -1,6 +1,6 @@
 // The command as a function: words in, exit code out. No process state but what Io hands in.
 
-import { OpError, WorkerError } from "@orepa/tensor";
+import { DeviceError, OpError } from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
 import { Failure } from "./failure.ts";
 import { helpText } from "./help.ts";
@@ -34,7 +34,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     // An op that refuses its input says what it expected and what it got: enough for one line too.
-    const isFailure = error instanceof Failure || error instanceof WorkerError;
+    const isFailure = error instanceof Failure || error instanceof DeviceError;
     if (!(isFailure || error instanceof UserError || error instanceof OpError)) throw error;
     io.writeError(`error: ${error.message.replace(/\s*\n\s*/g, " ")}\n`);
     return isFailure ? EXIT.defect : EXIT.user;

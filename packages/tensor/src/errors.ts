@@ -20,8 +20,13 @@ export class OpError extends Error {
   }
 }
 
+/** A device has stopped working in the middle of things: what it alone held is lost. */
+export class DeviceError extends OpError {
+  override readonly name: string = "DeviceError";
+}
+
 /** A worker thread of a device has died or hangs: the device cannot be used any more. */
-export class WorkerError extends OpError {
+export class WorkerError extends DeviceError {
   override readonly name = "WorkerError";
 }
 

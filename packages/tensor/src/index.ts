@@ -17,7 +17,7 @@ export type { GpuName } from "./devices/gpu/names.ts";
 export { gpuStatus } from "./devices/gpu/open.ts";
 export { createWasm, type WasmOptions } from "./devices/wasm/device.ts";
 export { allocate, type Dtype, isFloating, promote, type TypedArray } from "./dtype.ts";
-export { MemoryError, OpError, WorkerError } from "./errors.ts";
+export { DeviceError, MemoryError, OpError } from "./errors.ts";
 export * from "./ops/composed.ts";
 export * from "./ops/index-ops.ts";
 export * from "./ops/linear.ts";

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { StateDictError, stateDict, writeSafetensors } from "@orepa/autograd";
-import { Generator, rand, type Tensor, WorkerError } from "@orepa/tensor";
+import { DeviceError, Generator, rand, type Tensor } from "@orepa/tensor";
 import {
   type Dataset,
   type DetectModel,
@@ -127,7 +127,7 @@ async function carryOut(
     const isKept = (await kindOf(kept)) === "file";
     if (error instanceof NonFiniteLossError)
       throw new UserError(`${error.message}${isKept ? `; last good weights: ${kept}` : ""}`);
-    if (error instanceof WorkerError || error instanceof Failure)
+    if (error instanceof DeviceError || error instanceof Failure)
       throw new Failure(
         `${error.message}; ${isKept ? `to go on from the last checkpoint: resume=${kept}` : "no checkpoint was written yet"}`,
       );

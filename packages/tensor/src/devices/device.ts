@@ -24,12 +24,14 @@ export interface Executable {
 export interface PlannedMemory {
   /** Needed during a run alone: programs of one device share them. */
   readonly arena: number;
-  /** Most bytes that the arena could have had. */
+  /** Most bytes that the arena could have had; Infinity where the device does not say. */
   readonly available: number;
   /** Held as long as the program is loaded: constants, tables, hoisted values. Variables not counted. */
   readonly program: number;
   /** Equations whose operands or results are copied in every run, packed weights included; all others read and write in place. */
   readonly copies: readonly string[];
+  /** The largest buffer and what the device allows one, where values lie in buffers of their own. */
+  readonly buffer?: { readonly needed: number; readonly available: number };
 }
 export interface StepTiming {
   /** Kind of step. */

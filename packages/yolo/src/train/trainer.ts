@@ -1,5 +1,6 @@
 // The training loop: epochs of compiled steps, validation of the averaged weights, checkpoints. It tells and never prints.
 import { emaDecay, loadStateDict, namedParameters, readStateDict } from "@orepa/autograd";
+import type { PlannedMemory } from "@orepa/tensor";
 import { type TrainLoaderOptions, trainLoader } from "../data/batch.ts";
 import { UserError } from "../errors.ts";
 import type { DetectModel } from "../model/detect-model.ts";
@@ -80,7 +81,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         const shape = [count, 3, args.imgsz, args.imgsz] as const;
         const planned = step.prepare({ shape, targetShape: [count, rows, 5] });
         // A validation keeps nothing for a backward pass: twice the batch takes less than twice the memory.
-        if (valDataset !== null && planned && planned.arena > planned.available / validationBatchFactor)
+        if (valDataset !== null && planned && shareOf(planned) * validationBatchFactor > 1)
           validator.prepare({ dataset: valDataset, batch: count * validationBatchFactor, imgsz: args.imgsz });
       },
       release: () => {
@@ -190,6 +191,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     validator.dispose();
   }
 }
+
+/** The part that a program takes of what it may have: of the memory, and of the largest buffer. */
+const shareOf = ({ arena, available, buffer }: PlannedMemory): number =>
+  Math.max(arena / available, buffer ? buffer.needed / buffer.available : 0);
 
 function startProgress({ args, dataset }: TrainOptions): Progress {
   checkArgs(args);

@@ -2,7 +2,7 @@
 // reader, and reads home only outputs and what host functions ask for.
 import ndarray from "ndarray";
 import { allocate, type TypedArray } from "../../dtype.ts";
-import { OpError } from "../../errors.ts";
+import { DeviceError, OpError } from "../../errors.ts";
 import type { Hoisted } from "../../passes/hoist.ts";
 import { primitives } from "../../primitives/table.ts";
 import { type Concrete, contiguous, fromData, Tensor, type TensorSpec } from "../../tensor.ts";
@@ -10,6 +10,7 @@ import type { Holder, Variable } from "../../variable.ts";
 import type { Device, Executable } from "../device.ts";
 import type { HostStep, Step, Transfer } from "./builder.ts";
 import type { Engine, GpuUsage, Handle, Kernel } from "./engine.ts";
+import { type Footprint, footprintOf, requireBuffers } from "./footprint.ts";
 import type { GpuName } from "./names.ts";
 import { openEngine } from "./open.ts";
 import type { Root } from "./place.ts";
@@ -27,6 +28,7 @@ interface State {
 /** A loaded program: what it holds between runs, in the engine that ran it. */
 interface Loaded {
   readonly plan: Plan;
+  readonly footprint: Footprint;
   engine: Engine | undefined;
   readonly kernels: Map<Step, Kernel>;
   readonly constants: Map<Root, Handle>;
@@ -34,13 +36,19 @@ interface Loaded {
   versions: readonly number[] | undefined;
 }
 
-/** A gpu device of its own. Its engine is opened, and adapters are asked for, when a program first runs. */
-export function createGpu(name: GpuName = "gpu"): GpuDevice {
-  return new GpuDevice(name);
+export interface GpuOptions {
+  /** Most bytes that a buffer may have; by default what the adapter allows. */
+  readonly largestBuffer?: number;
+}
+
+/** A gpu device of its own. Its engine is opened, and adapters are asked for, when a program first runs or `open` is called. */
+export function createGpu(name: GpuName = "gpu", options: GpuOptions = {}): GpuDevice {
+  return new GpuDevice(name, options);
 }
 
 export class GpuDevice implements Device, Holder {
   readonly name: GpuName;
+  readonly #allowed: number;
   #opening: Promise<Engine> | undefined;
   #engine: Engine | undefined;
   /** Runs follow each other: they share Variables. */
@@ -48,21 +56,34 @@ export class GpuDevice implements Device, Holder {
   #variables = new WeakMap<Variable, State>();
   readonly #dropped = new FinalizationRegistry<State>((state) => this.#forget(state));
 
-  constructor(name: GpuName) {
+  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY }: GpuOptions) {
     this.name = name;
+    this.#allowed = largestBuffer;
   }
   /** What the device holds now; nothing before the first run. */
   get usage(): GpuUsage {
     return this.#engine?.usage ?? { handles: 0, bytes: 0, peakBytes: 0, kernels: 0 };
   }
+  /** Asks for the adapter now: programs loaded from here on are held against its limits. @throws OpError if there is none. */
+  async open(): Promise<void> {
+    await this.#enqueue(() => this.#open());
+  }
+  get #largestBuffer(): number {
+    return Math.min(this.#allowed, this.#engine?.largestBuffer ?? Number.POSITIVE_INFINITY);
+  }
   load(hoisted: Hoisted): Executable {
     requireSingle(hoisted);
     const plan = makePlan(hoisted);
+    const footprint = footprintOf(plan);
+    requireBuffers(this.name, footprint, this.#largestBuffer);
+    const { arena, program, largest, copies } = footprint;
+    const buffer = { needed: largest, available: this.#largestBuffer };
     const loaded: Loaded = {
-      ...{ plan, kernels: new Map(), constants: new Map(), hoisted: new Map() },
+      ...{ plan, footprint, kernels: new Map(), constants: new Map(), hoisted: new Map() },
       ...{ engine: undefined, versions: undefined },
     };
     return {
+      memory: { arena, program, copies, available: Number.POSITIVE_INFINITY, buffer },
       run: (inputs) => this.#enqueue(() => this.#run(loaded, inputs)),
       dispose: () => void this.#enqueue(async () => this.#unload(loaded)),
     };
@@ -76,8 +97,8 @@ export class GpuDevice implements Device, Holder {
     return fromFloats(array, variable);
   }
   async read(variable: Variable): Promise<Tensor> {
-    const array = await this.#engine?.read(this.#alive(this.#stateOf(variable).handle));
-    return fromFloats(array!, variable);
+    const handle = this.#alive(this.#stateOf(variable).handle);
+    return fromFloats(await this.#guarded(this.#engine!, async (engine) => engine.read(handle)), variable);
   }
   /** Gives all back. Programs loaded on the device start anew if they run again. */
   dispose(): Promise<void> {
@@ -108,17 +129,21 @@ export class GpuDevice implements Device, Holder {
   }
   async #run(loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
     const engine = await this.#open();
+    requireBuffers(this.name, loaded.footprint, this.#largestBuffer);
     if (loaded.engine !== engine) {
       for (const map of [loaded.kernels, loaded.constants, loaded.hoisted]) map.clear();
       Object.assign(loaded, { engine, versions: undefined });
     }
     const run = new Run(engine, loaded);
+    return this.#guarded(engine, () => this.#steps(run, loaded, inputs).finally(() => run.close()));
+  }
+  /** What work gives, unless the device is lost meanwhile: then it may be anything. */
+  async #guarded<T>(engine: Engine, work: (engine: Engine) => Promise<T>): Promise<T> {
     try {
-      const outputs = await this.#steps(run, loaded, inputs);
+      const result = await work(engine);
       this.#requireHealthy(engine);
-      return outputs;
+      return result;
     } catch (error) {
-      run.close();
       this.#requireHealthy(engine);
       throw error;
     }
@@ -127,7 +152,7 @@ export class GpuDevice implements Device, Holder {
   #requireHealthy(engine: Engine): void {
     if (engine.fault === undefined) return;
     const hint = "Variables that the device alone held are lost: load a checkpoint";
-    throw new OpError(this.name, "a device that answers", engine.fault, hint);
+    throw new DeviceError(this.name, "a device that answers", engine.fault, hint);
   }
   async #steps(run: Run, loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
     const { plan } = loaded;
@@ -153,7 +178,6 @@ export class GpuDevice implements Device, Holder {
       v.heldBy(this);
       Object.assign(state, { handle: run.take(root), version: v.version, engine: run.engine });
     }
-    run.close();
     return outputs;
   }
   /** The buffer of a Variable's newest value. */

@@ -1,6 +1,7 @@
 // The only file that knows gpu.js 2.24.1, its undocumented fields included: kernels by text and sizes, handles, what they
 // hold and when that is given back. The version is pinned; the tests look at the fields.
 import { OpError } from "../../errors.ts";
+import { readBack, uploaded, type WebGpuBuffer, type WebGpuDevice } from "./buffers.ts";
 import type { Launch } from "./builder.ts";
 
 /** gpu.js's back ends. */
@@ -18,14 +19,21 @@ interface Resident {
   delete(): void;
   /** WebGPU's. */
   readonly buffer?: CountedBuffer;
-  readonly context?: { readonly device: LosableDevice };
 }
-interface CountedBuffer {
+interface CountedBuffer extends WebGpuBuffer {
   _refs: number;
 }
-interface LosableDevice {
-  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
-  onuncapturederror: ((event: { readonly error: { readonly message: string } }) => void) | null;
+/** WebGPU's. */
+interface Shared extends Resident {
+  readonly constructor: new (settings: {
+    readonly buffer: WebGpuBuffer;
+    readonly output: readonly number[];
+    readonly context: Shared["context"];
+    readonly kernel: object;
+  }) => Resident;
+  readonly buffer: CountedBuffer;
+  readonly context: { readonly device: WebGpuDevice };
+  readonly kernel: object;
 }
 interface GpuKernel {
   (...inputs: readonly Value[]): unknown;
@@ -78,9 +86,12 @@ export class Engine {
   readonly #gpu: GpuInstance;
   readonly #lint: (text: string) => void;
   readonly #kernels = new Map<string, Kernel>();
+  /** A handle of WebGPU, from which others are made. */
+  #pattern: Shared | undefined;
   #handles = 0;
   #bytes = 0;
   #peakBytes = 0;
+  #largestBuffer = Number.POSITIVE_INFINITY;
 
   private constructor(mode: GpuMode, gpu: GpuInstance, lint: (text: string) => void) {
     this.mode = mode;
@@ -93,7 +104,7 @@ export class Engine {
     const engine = new Engine(mode, new GPU({ mode }), lintKernel);
     try {
       const probe = await engine.upload(Float32Array.of(1));
-      if (mode === "webgpu") engine.#watch((probe.value as Resident).context!.device);
+      if (mode === "webgpu") engine.#share(probe.value as Shared);
       engine.drop(probe);
       return engine;
     } catch (error) {
@@ -101,8 +112,14 @@ export class Engine {
       throw error;
     }
   }
+  #share(pattern: Shared): void {
+    this.#pattern = pattern;
+    const { device } = pattern.context;
+    this.#largestBuffer = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+    this.#watch(device);
+  }
   /** gpu.js prints what WebGPU reports; results are wrong from then on. */
-  #watch(device: LosableDevice): void {
+  #watch(device: WebGpuDevice): void {
     const said = device.onuncapturederror;
     device.onuncapturederror = (event) => {
       this.fault ??= event.error.message;
@@ -111,6 +128,10 @@ export class Engine {
     void device.lost.then(({ reason, message }) => {
       this.fault = `device lost: ${message || reason}`;
     });
+  }
+  /** Most bytes that one buffer may have. */
+  get largestBuffer(): number {
+    return this.#largestBuffer;
   }
   /** Whether values are at hand without waiting. */
   get immediate(): boolean {
@@ -174,12 +195,17 @@ export class Engine {
   async upload(data: Float32Array): Promise<Handle> {
     const output = [data.length];
     if (this.immediate) return this.#hold(data, output);
+    if (this.#pattern) {
+      const { constructor: Result, context, kernel } = this.#pattern;
+      return this.#hold(new Result({ buffer: uploaded(context.device, data), output, context, kernel }), output);
+    }
     const kernel = this.kernel({ text: UPLOAD, output, reads: [{ size: data.length }] });
     return this.run(kernel, output, [{ value: data, bytes: 0 }]);
   }
   /** Do not write to the array. */
   read({ value }: Handle): Float32Array | Promise<Float32Array> {
     if (value instanceof Float32Array) return value;
+    if (value.buffer && this.#pattern) return readBack(this.#pattern.context.device, value.buffer);
     const array = value.toArray();
     return array instanceof Promise ? array.then(flat) : flat(array);
   }

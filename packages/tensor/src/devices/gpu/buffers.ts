@@ -1,0 +1,48 @@
+// Uploads and read-backs of WebGPU without kernels: gpu.js keeps a copy of what passes through one as long as the kernel.
+
+/** The parts of a GPUDevice that are used. */
+export interface WebGpuDevice {
+  readonly limits: { readonly maxBufferSize: number; readonly maxStorageBufferBindingSize: number };
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  onuncapturederror: ((event: { readonly error: { readonly message: string } }) => void) | null;
+  readonly queue: {
+    writeBuffer(buffer: WebGpuBuffer, offset: number, data: Float32Array): void;
+    submit(commands: readonly object[]): void;
+  };
+  createBuffer(settings: { readonly size: number; readonly usage: number }): WebGpuBuffer;
+  createCommandEncoder(): {
+    copyBufferToBuffer(from: WebGpuBuffer, start: number, to: WebGpuBuffer, at: number, bytes: number): void;
+    finish(): object;
+  };
+}
+export interface WebGpuBuffer {
+  readonly size: number;
+  mapAsync(mode: number): Promise<void>;
+  getMappedRange(): ArrayBuffer;
+  destroy(): void;
+}
+/** GPUBufferUsage and GPUMapMode, as the standard numbers them. */
+const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
+const READ = 1;
+
+/** A buffer that kernels can read, with values in it. */
+export function uploaded(device: WebGpuDevice, data: Float32Array): WebGpuBuffer {
+  const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
+  const buffer = device.createBuffer({ size: data.byteLength, usage });
+  device.queue.writeBuffer(buffer, 0, data);
+  return buffer;
+}
+
+/** The values of a buffer once all that was submitted has run. @throws if the device is lost meanwhile. */
+export async function readBack(device: WebGpuDevice, buffer: WebGpuBuffer): Promise<Float32Array> {
+  const landing = device.createBuffer({ size: buffer.size, usage: USAGE.mapRead | USAGE.copyTarget });
+  try {
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, 0, landing, 0, buffer.size);
+    device.queue.submit([encoder.finish()]);
+    await landing.mapAsync(READ);
+    return new Float32Array(landing.getMappedRange().slice(0));
+  } finally {
+    landing.destroy();
+  }
+}
