@@ -26,7 +26,7 @@ export interface BranchGradients {
  */
 export interface Branch {
   readonly name: string;
-  /** The trained Variables that its kernel is made of; the kernel is linear in the last of them. */
+  /** The trained Variables that its kernel is made of, beside constants; the kernel is linear in the last of them. */
   readonly factors: readonly Parameter[];
   /**
    * The kernel [O, I / groups, k, k] of the one convolution that equals this branch. `scale` [O, 1, 1, 1] or

@@ -9,6 +9,7 @@ import type { RepBlock } from "./rep-block.ts";
  *     sum K^2 - sum K[c]^2 + sum (K[c] t_K + q t_q)^2 / (t_K^2 + t_q^2)
  *
  * A scalar, to be added to the loss times half the decay, in the place of decay of these branches. The identity branch is left out.
+ * Beside a forward pass in the same loss it merges nothing again: both read one kernel, whose gradient goes back once.
  *
  * @throws OpError if the block has no such branches with norms.
  */

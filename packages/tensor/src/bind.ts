@@ -20,6 +20,9 @@ let current: object | undefined;
 /** The trace that is running, if any: symbols of any other trace are refused. */
 export const currentTrace = (): object | undefined => current;
 
+/** The innermost observer that is watching, if any. What is bound under the same one is seen by the same observers. */
+export const currentObserver = (): Observer | undefined => observers.at(-1);
+
 /** Runs `fn` while `observer` sees every equation, in order. Nests. */
 export function observe<T>(observer: Observer, fn: () => T): T {
   observers.push(observer);

@@ -1,5 +1,5 @@
 // @orepa/tensor: tensors, primitives, compiled programs.
-export { bind, type Equation, type EquationOf, type Observer, observe } from "./bind.ts";
+export { bind, currentObserver, type Equation, type EquationOf, type Observer, observe } from "./bind.ts";
 export {
   type Compiled,
   type CompileOptions,

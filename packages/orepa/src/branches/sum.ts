@@ -4,6 +4,7 @@ import { conv2d, type Tensor } from "@orepa/tensor";
 import { type Branch, scaled } from "../branch.ts";
 import { type Geometry, windowOptions } from "../geometry.ts";
 import { mergedKernel } from "../merge.ts";
+import { Once } from "../once.ts";
 import { assignSum } from "../remainder.ts";
 import { type ScaleKind, scaleParameter, scaleRows } from "../scales.ts";
 
@@ -14,6 +15,7 @@ export class SumBranch implements Branch {
   readonly vector: Parameter;
   readonly #branches: readonly Branch[];
   readonly #geometry: Geometry;
+  readonly #merged = new Once();
 
   constructor(
     geometry: Geometry,
@@ -49,7 +51,11 @@ export class SumBranch implements Branch {
   }
 
   kernel(scale?: Tensor): Tensor {
-    return scaled(mergedKernel(this), scale);
+    const values = this.factors.map((factor) => factor.value);
+    return scaled(
+      this.#merged.get(values, () => mergedKernel(this)),
+      scale,
+    );
   }
 
   assign(kernel: Tensor, share: number): void {
