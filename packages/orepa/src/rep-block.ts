@@ -6,6 +6,7 @@ import {
   loadStateDict,
   type Mode,
   type Module,
+  type OnlineKernel,
   type Parameter,
   SiLU,
   stateDict,
@@ -90,7 +91,7 @@ const sharedIdentity = new Identity();
  * const block = new RepBlock(blockDefinitions.dbb, 16, 32, { stride: 2 });
  * block.forward(zeros([1, 16, 8, 8]), "eval").shape; // -> [1, 32, 4, 4]
  */
-export class RepBlock implements LinearBlock {
+export class RepBlock implements LinearBlock, OnlineKernel {
   // Declared only: the branches' fields come before these, and the state dict has the order of the fields.
   /** Scales, one row per branch: [branches, O] or, of kind scalar, [branches, 1]. */
   declare readonly vector: Parameter | undefined;
@@ -163,6 +164,12 @@ export class RepBlock implements LinearBlock {
   /** Computed from the parameters as they are now; in a compiled program it is part of the program. */
   kernel(): Tensor {
     return mergedKernel(this);
+  }
+
+  /** Those of the branches that merge before they see a feature map, and the scales where all branches do. */
+  get onlineParameters(): readonly Parameter[] {
+    const factors = this.#branches.flatMap((branch, i) => (this.#offline.includes(i) ? [] : branch.factors));
+    return this.vector && this.#offline.length === 0 ? [...factors, this.vector] : factors;
   }
 
   /** The kernel of the branches that merge before they see a feature map; undefined where there are none. */

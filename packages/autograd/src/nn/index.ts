@@ -6,6 +6,7 @@ export * from "./dropout.ts";
 export * from "./linear.ts";
 export * from "./mergeable.ts";
 export * from "./module.ts";
+export * from "./online-kernel.ts";
 export * from "./parameter.ts";
 export * from "./pooling.ts";
 export * from "./state-dict.ts";

@@ -139,8 +139,7 @@ export async function replayGradients(
 ): Promise<ReadonlyMap<string, Tensor>> {
   const { step } = setUp(recorded, options, true);
   await step.run(readBatch(options.fixture), { ...settings(recorded), apply: false, emaDecay: 0 });
-  const gradients = new Map<string, Tensor>();
-  for (const [key, sum] of step.accumulated) gradients.set(key, await sum.read());
+  const gradients = await step.gradients();
   step.dispose();
   return gradients;
 }

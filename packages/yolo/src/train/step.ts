@@ -11,6 +11,7 @@ import {
   type Scalar,
   updateEma,
   valueAndGrad,
+  withKernels,
 } from "@orepa/autograd";
 import {
   add,
@@ -30,6 +31,7 @@ import type { Batch, BatchShapes } from "../data/types.ts";
 import { detectionLoss, type LossGains } from "../loss/detection-loss.ts";
 import type { DetectModel } from "../model/detect-model.ts";
 import type { LossItems, OptimizerPlan } from "./events.ts";
+import { kernelSums } from "./kernel-sums.ts";
 import type { BatchSettings } from "./schedule.ts";
 
 /** What {@link createStep} makes a step for. */
@@ -69,9 +71,12 @@ export interface Step {
    */
   prepare(shapes: BatchShapes): PlannedMemory | undefined;
   run(batch: Pick<Batch, "images" | "shape" | "targets" | "targetShape">, settings: StepSettings): Promise<StepResult>;
-  /** The optimizer's Variables and, with `accumulates`, the summed gradients, by key. */
+  /** The optimizer's Variables, by key. */
   readonly optimizerState: ReadonlyMap<string, Variable>;
+  /** With `accumulates` the summed gradients, by key: of parameters, and of kernels that are merged of parameters. */
   readonly accumulated: ReadonlyMap<string, Variable>;
+  /** With `accumulates` the summed gradients of all parameters that train, by key. */
+  gradients(): Promise<ReadonlyMap<string, Tensor>>;
   readonly groups: readonly ParameterGroup[];
   /** Cost of the program with the backward pass, as it ran last. @throws OpError before the first run. */
   report(): Report;
@@ -90,19 +95,32 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
   const { state, update } = createUpdate(optimizer, groups);
   const { nc, strides } = model;
   const dtype = [...trained.values()][0]!.dtype;
-  const accumulated = new Map<string, Variable>(
-    accumulates ? [...trained].map(([key, { value }]) => [key, new Variable(zerosLike(value))]) : [],
-  );
+  const merged = kernelSums(model, new Set(accumulates ? trained.values() : []));
+  const direct = new Map([...trained].filter(([, parameter]) => accumulates && !merged.parameters.has(parameter)));
+  const sums = new Map([...direct].map(([key, { value }]) => [key, new Variable(zerosLike(value))]));
+  const accumulated = new Map([...sums, ...merged.sums]);
 
-  const differentiate = (images: Tensor, targets: Tensor) => {
+  const lossOf = (images: Tensor, targets: Tensor) => {
+    const { maps } = model.forward(cast(images, dtype), "train");
+    return detectionLoss(maps, cast(targets, dtype), { nc, strides, gains });
+  };
+  const differentiate = <W extends Tensor | Parameter>(loss: () => ReturnType<typeof lossOf>, wrt: Iterable<W>) => {
     let items: Tensor | undefined;
     const { value: total, grads } = valueAndGrad(() => {
-      const { maps } = model.forward(cast(images, dtype), "train");
-      const loss = detectionLoss(maps, cast(targets, dtype), { nc, strides, gains });
-      items = loss.items;
-      return loss.total;
-    }, trained.values());
+      const found = loss();
+      items = found.items;
+      return found.total;
+    }, wrt);
     return { items: items!, total, grads };
+  };
+  const summed = (): ReadonlyMap<string, Tensor> => {
+    const back = merged.back(trained.values());
+    return new Map(
+      [...trained].map(([key, parameter]) => {
+        const [own, other] = [sums.get(key)?.value, back.get(parameter)];
+        return [key, own && other ? add(own, other) : (own ?? other)!];
+      }),
+    );
   };
   const act = (grads: ReadonlyMap<Parameter, Tensor>, hyper: readonly Tensor[]): Tensor => {
     const [bias, decayed, norms, momentum, emaDecay] = hyper as [Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -114,28 +132,31 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
 
   const whole = compile(
     (images: Tensor, targets: Tensor, ...hyper: Tensor[]) => {
-      const { items, total, grads } = differentiate(images, targets);
+      const { items, total, grads } = differentiate(() => lossOf(images, targets), trained.values());
       return { items, total, norm: act(grads, hyper) };
     },
     { device },
   );
   const gather = compile(
     (images: Tensor, targets: Tensor) => {
-      const { items, total, grads } = differentiate(images, targets);
-      for (const [key, parameter] of trained) {
-        const sum = accumulated.get(key)!;
+      // Outside of the gradient: the merge is not gone through again, and stays as it is until a step changes its parameters.
+      const kernels = merged.merge();
+      const loss = () => withKernels(kernels, () => lossOf(images, targets));
+      const wrt: readonly (Tensor | Parameter)[] = [...kernels.values(), ...direct.values()];
+      const { items, total, grads } = differentiate(loss, wrt);
+      for (const [key, parameter] of direct) {
+        const sum = sums.get(key)!;
         sum.assign(add(sum.value, grads.get(parameter)!));
       }
+      merged.gather(kernels, grads);
       return { items, total };
     },
     { device },
   );
   const apply = compile(
     (...hyper: Tensor[]) => {
-      const norm = act(
-        new Map([...trained].map(([key, parameter]) => [parameter, accumulated.get(key)!.value])),
-        hyper,
-      );
+      const grads = summed();
+      const norm = act(new Map([...trained].map(([key, parameter]) => [parameter, grads.get(key)!])), hyper);
       for (const sum of accumulated.values()) sum.assign(zerosLike(sum.value));
       return { norm };
     },
@@ -165,11 +186,15 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
     apply.prepare(...hyper);
     return planned;
   };
+  const gradients: Step["gradients"] = async () => {
+    using program = compile(() => Object.fromEntries(summed()), { device });
+    return new Map(Object.entries(await program()));
+  };
   const dispose = () => {
     for (const program of [whole, gather, apply]) program.dispose();
   };
   const report = () => (accumulates ? gather : whole).report();
-  return { prepare, run, optimizerState: state, accumulated, groups, report, dispose };
+  return { prepare, run, optimizerState: state, accumulated, gradients, groups, report, dispose };
 }
 
 /** The inputs of a program that takes a batch. */
