@@ -42,7 +42,7 @@ export interface Assignment<T extends Reals = Reals> {
   readonly classes: T;
   /** (batch, anchors, 4) box of the target; of the first target in the background. */
   readonly boxes: T;
-  /** (batch, anchors, nc) class targets in [0, 1]: 0 but for the class of the target. */
+  /** (batch, anchors) what the anchor shall say of that class, in [0, 1]: 0 in the background. Of all other classes it shall say 0. */
   readonly scores: T;
   /** (batch, anchors) 1 where the anchor learns a target. */
   readonly foreground: Uint8Array;
@@ -79,7 +79,7 @@ export function assignTargets<T extends Reals>(
   const out = {
     classes: like(batch * anchors),
     boxes: like(batch * anchors * 4),
-    scores: like(batch * anchors * nc),
+    scores: like(batch * anchors),
     foreground: new Uint8Array(batch * anchors),
     targetIndex: new Int32Array(batch * anchors),
   };
@@ -130,12 +130,14 @@ export function measureAlignment(
     const y2 = targetBoxes[4 * t + 3]!;
     if (!(x1 + y1 + x2 + y2 > 0)) continue;
     const cls = targetClasses[t]!;
+    const aspect = Math.atan((x2 - x1) / (y2 - y1 + BOX_EPSILON));
     for (let a = 0; a < anchors; a++) {
       const x = points[2 * a]!;
       const y = points[2 * a + 1]!;
       if (!(x - x1 > EPSILON && x2 - x > EPSILON && y - y1 > EPSILON && y2 - y > EPSILON)) continue;
+      const shared = completeIou(targetBoxes, 4 * t, boxes, 4 * a, aspect);
+      if (!(shared > 0)) continue;
       const at = t * anchors + a;
-      const shared = Math.max(completeIou(targetBoxes, 4 * t, boxes, 4 * a), 0);
       into.overlap[at] = shared;
       into.metric[at] = scores[a * nc + cls]! ** alpha * shared ** beta;
     }
@@ -179,33 +181,38 @@ function writeTargets(
   { targetClasses, targetBoxes }: AssignerInputs,
   { metric, overlap }: Alignment,
   owner: Int32Array,
-  { anchors, targets, nc }: AssignerSizes,
+  { anchors, targets }: AssignerSizes,
   image: number,
 ): void {
   const bestMetric = new Float64Array(targets);
   const bestOverlap = new Float64Array(targets);
-  owner.forEach((t, a) => {
-    if (t < 0) return;
+  for (let a = 0; a < anchors; a++) {
+    const t = owner[a]!;
+    if (t < 0) continue;
     bestMetric[t] = Math.max(bestMetric[t]!, metric[t * anchors + a]!);
     bestOverlap[t] = Math.max(bestOverlap[t]!, overlap[t * anchors + a]!);
-  });
-  owner.forEach((t, a) => {
+  }
+  for (let a = 0; a < anchors; a++) {
+    const t = owner[a]!;
     const place = Math.max(t, 0);
     const at = image * anchors + a;
     out.classes[at] = targetClasses[place]!;
-    out.boxes.set(targetBoxes.subarray(4 * place, 4 * place + 4), 4 * at);
+    for (let k = 0; k < 4; k++) out.boxes[4 * at + k] = targetBoxes[4 * place + k]!;
     out.targetIndex[at] = place;
-    if (t < 0) return;
+    if (t < 0) continue;
     out.foreground[at] = 1;
-    out.scores[at * nc + targetClasses[t]!] = (metric[t * anchors + a]! * bestOverlap[t]!) / (bestMetric[t]! + EPSILON);
-  });
+    out.scores[at] = (metric[t * anchors + a]! * bestOverlap[t]!) / (bestMetric[t]! + EPSILON);
+  }
 }
 
 /** Keeps quotients of empty boxes finite; the value of the reference implementation. */
 const BOX_EPSILON = 1e-7;
 
-/** Complete IoU of two boxes x1, y1, x2, y2 (the formula of `ciou` in boxes.ts), without a gradient or a tensor. */
-function completeIou(a: Reals, i: number, b: Reals, j: number): number {
+/**
+ * Complete IoU of two boxes x1, y1, x2, y2 (the formula of `ciou` in boxes.ts), without a gradient or a tensor; `aspect` is
+ * the arc tangent of the first one's width over its height.
+ */
+function completeIou(a: Reals, i: number, b: Reals, j: number, aspect: number): number {
   const aWidth = a[i + 2]! - a[i]!;
   const aHeight = a[i + 3]! - a[i + 1]! + BOX_EPSILON;
   const bWidth = b[j + 2]! - b[j]!;
@@ -219,7 +226,7 @@ function completeIou(a: Reals, i: number, b: Reals, j: number): number {
   const diagonal = outerWidth ** 2 + outerHeight ** 2 + BOX_EPSILON;
   const distance =
     ((b[j]! + b[j + 2]! - a[i]! - a[i + 2]!) ** 2 + (b[j + 1]! + b[j + 3]! - a[i + 1]! - a[i + 3]!) ** 2) / 4;
-  const v = (4 / Math.PI ** 2) * (Math.atan(bWidth / bHeight) - Math.atan(aWidth / aHeight)) ** 2;
+  const v = (4 / Math.PI ** 2) * (Math.atan(bWidth / bHeight) - aspect) ** 2;
   const alpha = v / (v - shared + 1 + BOX_EPSILON);
   return shared - (distance / diagonal + v * alpha);
 }

@@ -5,6 +5,7 @@ import {
   cast,
   concat,
   div,
+  equal,
   exp,
   fromData,
   hostCall,
@@ -27,6 +28,7 @@ import {
   type Tensor,
   tensor,
   unsqueeze,
+  where,
 } from "@orepa/tensor";
 import { type AssignerOptions, assignTargets, type Reals } from "./assigner.ts";
 import { binaryCrossEntropy } from "./binary-cross-entropy.ts";
@@ -128,8 +130,8 @@ export function assignedLoss(
   { gains = defaultGains }: DetectionLossOptions,
 ): DetectionLoss {
   const { dtype } = boxes;
-  const scale = maximum(sum(assigned.scores), 1);
-  const weight = sum(assigned.scores, 2);
+  const { weight } = assigned;
+  const scale = maximum(sum(weight), 1);
   const box = sum(mul(sub(1, ciou(boxes, assigned.boxes)), weight));
   const cls = sum(binaryCrossEntropy(logits, assigned.scores));
   const dfl = sum(mul(distributionFocalLoss(logBins, anchors.points, assigned.boxes), weight));
@@ -170,6 +172,8 @@ export interface AssignedTargets {
   readonly boxes: Tensor;
   /** (B, A, nc) in [0, 1], 0 in the background. */
   readonly scores: Tensor;
+  /** (B, A) sum of an anchor's scores. */
+  readonly weight: Tensor;
 }
 
 /** Assigns targets (as {@link detectionLoss} takes them) to anchors; runs on the host in the middle of a program. */
@@ -190,8 +194,8 @@ export function assign(
     slice(cast(targets, dtype), 2, 0, 1),
     xywhToXyxy(pixels),
   ];
-  const shapes = { boxes: [batch, count, 4], scores: [batch, count, nc] };
-  const [assignedBoxes, scores] = hostCall(
+  const shapes = { boxes: [batch, count, 4], one: [batch, count] };
+  const [assignedBoxes, classes, weight] = hostCall(
     inputs,
     (...concrete) => {
       // Float tensors all of them.
@@ -201,12 +205,19 @@ export function assign(
         sizes,
         assigner,
       );
-      return [fromData(result.boxes, shapes.boxes), fromData(result.scores, shapes.scores)];
+      return [
+        fromData(result.boxes, shapes.boxes),
+        fromData(result.classes, shapes.one),
+        fromData(result.scores, shapes.one),
+      ];
     },
     [
       { shape: shapes.boxes, dtype },
-      { shape: shapes.scores, dtype },
+      { shape: shapes.one, dtype },
+      { shape: shapes.one, dtype },
     ],
-  ) as [Tensor, Tensor];
-  return { boxes: div(assignedBoxes, strides), scores };
+  ) as [Tensor, Tensor, Tensor];
+  // One score an anchor, all others 0: loops make the table in registers.
+  const isClass = equal(unsqueeze(classes, -1), arange(nc, undefined, { dtype }));
+  return { boxes: div(assignedBoxes, strides), scores: where(isClass, unsqueeze(weight, -1), 0), weight };
 }
