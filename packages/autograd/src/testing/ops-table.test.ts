@@ -7,7 +7,7 @@ import { type GpuTestMode, tolerance } from "./gpu-accuracy.cases.ts";
 import { isSample } from "./op-case.ts";
 import { opCases } from "./op-cases.ts";
 
-const modes: readonly GpuTestMode[] = ["gpu:cpu", "gpu:webasm", "gpu:webgpu"];
+const modes: readonly GpuTestMode[] = ["gpu:cpu", "gpu:webasm", "gpu:webgl2", "gpu:webgpu"];
 const names = Object.keys(primitives) as PrimitiveName[];
 const onGpu = (name: PrimitiveName): string => {
   if ("expression" in gpuKernels[name]) return "expression";
@@ -40,9 +40,9 @@ part of the largest value; the reference is device \`cpu\` in float32. Device \`
 
 On a gpu a primitive is an _expression_ inside the kernel of whoever stores or sums its value, a _view_ (index arithmetic in the
 kernel that reads it; a reshape of strided data copies), _kernels_ of its own, or values _read back_ for a function of the host.
-\`gpu:webgpu\` is tested where the package \`webgpu\` and an adapter are there; infinities and NaN are not compared on it, for WGSL
-need not have them, and its \`sin\` and \`cos\` are as coarse as WGSL allows. An index out of range reads 0 and adds nowhere on a gpu,
-which cannot throw. In a browser, \`examples/browser\` runs the cases on any device, \`gpu:webgl2\` too.
+\`gpu:webgl2\` and \`gpu:webgpu\` are tested in Chromium, \`gpu:webgpu\` in Node as well where the package \`webgpu\` and an adapter
+are there. Infinities and NaN are not compared on these two, for shaders need not have them, and their \`sin\` and \`cos\` are as
+coarse as WGSL allows. An index out of range reads 0 and adds nowhere on a gpu, which cannot throw.
 
 ${table(["primitive", "computes", "on a gpu", "cases", ...modes], names.map(row))}
 `;

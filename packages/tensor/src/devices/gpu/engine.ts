@@ -158,7 +158,9 @@ export class Engine {
       this.#lint(text);
       // A kernel of OpenGL takes textures of one rank only, but a Variable's is of rank 1 until it is assigned.
       const cells = this.#drawn ? [...output, 1, 1].slice(0, 3) : [...output];
-      const settings = { output: cells, pipeline: true, immutable: true, precision: "single" };
+      // Nor does it see that a texture has another width than the first: arrays of one size differ in that by how they were made.
+      const dynamicArguments = this.#drawn;
+      const settings = { output: cells, pipeline: true, immutable: true, precision: "single", dynamicArguments };
       const run = this.#gpu.createKernel(text, { ...settings, loopMaxIterations: LOOP_TURNS });
       kernel = { key, run, users: 0, checked: false };
       this.#kernels.set(key, kernel);
