@@ -2,18 +2,22 @@
 import {
   BatchNorm2d,
   Conv2d,
+  createSgd,
   grad,
   gradcheck,
+  groupParameters,
   type Mode,
   type Module,
   namedParameters,
+  type Parameter,
   parameters,
   toDtype,
   valueAndGrad,
 } from "@orepa/autograd";
-import { compile, Generator, mul, ones, rand, randn, silu, sum, type Tensor } from "@orepa/tensor";
+import { cast, compile, Generator, mul, ones, rand, randn, silu, sum, type Tensor } from "@orepa/tensor";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { wasmDevices } from "../../autograd/src/testing/wasm-devices.cases.ts";
 import { sumOfKernels } from "./block.ts";
 import type { Branch } from "./branch.ts";
 import { expectClose } from "./close.cases.ts";
@@ -83,6 +87,19 @@ describe("the merge in closed form", () => {
       gradcheck(() => mul(mergedKernel(block), weights), parameters(block), { order: 2 });
     },
   );
+
+  it("gives the composed gradients where a kernel is so large that its products are added up by rows of the window", () => {
+    const { block, weights } = filled(
+      new Orepa(344, 344, { branches: ["1x1-kxk"], norm: "none", activation: false }),
+      "large",
+    );
+    const first = (merge: (block: Orepa) => Tensor) =>
+      grad(() => sum(mul(merge(toDtype(block, "float32")), cast(weights, "float32"))), parameters(block));
+    const [closed, composed] = [first(mergedKernel), first(sumOfKernels)];
+    // Sums of at most 9 places and 344 channels.
+    for (const [key, p] of namedParameters(block))
+      expectClose(key, closed.get(p)!, composed.get(p)!, 9 * 344 * 2 ** -24);
+  });
 
   it("leaves the gradient of a branch without an adjoint to its ops", () => {
     const { block, weights } = filled(new Orepa(4, 4, { groups: 2, norm: "none" }), "mixed");
@@ -158,6 +175,33 @@ describe("a training step", () => {
       const block = new Orepa(channels, channels, { groups });
       const kernel = block.kernel().size * Float32Array.BYTES_PER_ELEMENT;
       expect(await kept(block)).toBe((await kept(new Plain(channels, groups))) + kernel);
+    },
+  );
+
+  it.each([
+    { channels: 64, side: 56, batch: 4 },
+    { channels: 256, side: 14, batch: 16 },
+    { channels: 512, side: 7, batch: 16 },
+  ])(
+    "with its update is planned within a plain convolution's memory and one kernel, %o",
+    ({ channels: count, side, batch }) => {
+      const planned = (module: Module): number => {
+        const sgd = createSgd(groupParameters(module));
+        const trained = parameters(module);
+        using step = compile(
+          (input) => {
+            const loss = () => sum(mul(module.forward(input, "train"), input));
+            const { value, grads } = valueAndGrad<Tensor | Parameter>(loss, [input, ...trained]);
+            sgd.update(grads, { learningRates: [0.01, 0.01, 0.01], momentum: 0.9, weightDecay: 5e-4 });
+            return { value, inputGradient: sum(grads.get(input)!) };
+          },
+          { device: wasmDevices[0].device },
+        );
+        return step.prepare({ shape: [batch, count, side, side], dtype: "float32" })!.arena;
+      };
+      // Values lie on cache lines of 64 bytes, with room to read past their ends.
+      const kernel = 9 * count ** 2 * Float32Array.BYTES_PER_ELEMENT + 64;
+      expect(planned(new Orepa(count, count))).toBeLessThanOrEqual(planned(new Plain(count, 1)) + kernel);
     },
   );
 });

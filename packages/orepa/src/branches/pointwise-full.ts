@@ -1,6 +1,6 @@
 // Branch "1x1-kxk": a 1x1 convolution that starts as the identity, followed by a k x k convolution.
 import { Buffer, Parameter } from "@orepa/autograd";
-import { add, conv2d, matmul, permute, reshape, split, type Tensor, transpose } from "@orepa/tensor";
+import { add, conv2d, matmul, permute, reshape, split, sum, type Tensor, transpose } from "@orepa/tensor";
 import {
   type AdjointArguments,
   addUp,
@@ -57,14 +57,13 @@ export class PointwiseFullBranch implements Branch {
 
   /**
    * With A = B + E: U = ct A^T, dW = v U, dv[o] = <U[o], W[o]>, dB = sum over o, y, x of (v W)^T ct. So W A need not be kept. A^T is
-   * added up anew: as a transpose of the A of `kernel` it would keep that alive.
+   * added up anew: as a transpose of the A of `kernel` it would keep that alive. dB comes first: v W then dies before U is made.
    */
   adjoint({ ct, scale, factors: [inner, outer] }: AdjointArguments): BranchGradients {
     const spatialMajor = this.#spatialMajor(ct);
+    const dB = sumOfProducts(this.#spatialMajor(scaled(outer!, scale)), spatialMajor);
     const transposed = add(transpose(this.#byGroup(inner!)), transpose(this.#byGroup(this.identity.value)));
     const U = this.#rowMajor(matmul(spatialMajor, transposed));
-    const places = matmul(transpose(this.#spatialMajor(scaled(outer!, scale))), spatialMajor);
-    const dB = addUp(split(places, 1), (place) => place);
     return { factors: [reshape(dB, inner!.shape), scaled(U, scale)], scale: dotPerOutput(U, outer!) };
   }
 
@@ -94,4 +93,18 @@ export class PointwiseFullBranch implements Branch {
     const { outChannels, kernelSize: k } = this.#geometry;
     return permute(reshape(kernel, [k, k, outChannels, kernel.shape[3]!]), [2, 3, 0, 1]);
   }
+}
+
+/** Elements of the products of all places from which they are added up row by row of the window: a part of a kernel lives instead of a whole. */
+const LARGE = 2 ** 20;
+
+/** Sum over the k^2 places of a[place]^T b[place], [k^2, G, O/G, C] and [k^2, G, O/G, D] to [1, G, C, D]. */
+function sumOfProducts(a: Tensor, b: Tensor): Tensor {
+  const [places, G, , C] = a.shape as [number, number, number, number];
+  const D = b.shape[3]!;
+  const product = (x: Tensor, y: Tensor): Tensor => matmul(transpose(x), y);
+  if (places * G * C * D < LARGE) return addUp(split(product(a, b), 1), (place) => place);
+  const row = Math.sqrt(places);
+  const rowsOfB = split(b, row);
+  return addUp(split(a, row), (part, i) => sum(product(part, rowsOfB[i]!), [0], { keepdim: true }));
 }
