@@ -3,19 +3,8 @@ import { gradcheck, Identity, type Mode, namedParameters, SiLU, toDtype } from "
 import { Generator, rand, randn } from "@orepa/tensor";
 import { describe, it } from "vitest";
 import { toOffline } from "./offline.ts";
-import { type BranchName, branchNames, Orepa, type OrepaOptions } from "./orepa.ts";
-
-const subsets: readonly (readonly BranchName[])[] = Array.from({ length: 63 }, (_, i) =>
-  branchNames.filter((_, bit) => ((i + 1) >> bit) & 1),
-);
-/** Dealt to the subsets in turn; 5 is prime to 63, so neighbours differ. */
-const geometries: readonly OrepaOptions[] = [
-  {},
-  { stride: 2 },
-  { groups: 2 },
-  { dilation: 2, groups: 2 },
-  { kernelSize: 5, stride: 2, padding: 1 },
-];
+import { Orepa, type OrepaOptions } from "./orepa.ts";
+import { branchSubsets, subsetGeometries } from "./subsets.cases.ts";
 
 /** A block of 4 to 4 channels with no zero among its parameters, checked for its input and all parameters. */
 function check(
@@ -33,11 +22,11 @@ function check(
 }
 
 describe("the gradient of an Orepa block is right", () => {
-  it.each(subsets.map((branches, i) => ({ branches, geometry: geometries[i % geometries.length]! })))(
+  it.each(branchSubsets.map((branches, i) => ({ branches, geometry: subsetGeometries[i % subsetGeometries.length]! })))(
     "with $branches and $geometry",
     ({ branches, geometry }) => check({ branches, ...geometry }, "train"),
   );
-  it.each(geometries)("with all branches, %o", (geometry) => check(geometry, "train"));
+  it.each(subsetGeometries)("with all branches, %o", (geometry) => check(geometry, "train"));
   it("in eval mode", () => check({}, "eval"));
   it("with one channel per group", () => check({ groups: 4 }, "train"));
   it("with an inner width of its own", () => check({ internal: 6, groups: 2 }, "train"));
