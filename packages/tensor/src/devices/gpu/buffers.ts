@@ -10,10 +10,29 @@ export interface WebGpuDevice {
     submit(commands: readonly object[]): void;
   };
   createBuffer(settings: { readonly size: number; readonly usage: number }): WebGpuBuffer;
+  createShaderModule(settings: { readonly code: string }): object;
+  /** @throws what the compiler says. */
+  createComputePipelineAsync(settings: {
+    readonly layout: "auto";
+    readonly compute: { readonly module: object; readonly entryPoint: string };
+  }): Promise<WebGpuPipeline>;
+  createBindGroup(settings: {
+    readonly layout: object;
+    readonly entries: readonly { readonly binding: number; readonly resource: { readonly buffer: WebGpuBuffer } }[];
+  }): object;
   createCommandEncoder(): {
+    beginComputePass(): {
+      setPipeline(pipeline: WebGpuPipeline): void;
+      setBindGroup(index: number, group: object): void;
+      dispatchWorkgroups(x: number, y: number, z: number): void;
+      end(): void;
+    };
     copyBufferToBuffer(from: WebGpuBuffer, start: number, to: WebGpuBuffer, at: number, bytes: number): void;
     finish(): object;
   };
+}
+interface WebGpuPipeline {
+  getBindGroupLayout(index: number): object;
 }
 export interface WebGpuBuffer {
   readonly size: number;
@@ -25,10 +44,13 @@ export interface WebGpuBuffer {
 const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
 const READ = 1;
 
-/** A buffer that kernels can read, with values in it. */
+/** A buffer of so many zeros that kernels can read and write. */
+export const emptied = (device: WebGpuDevice, size: number): WebGpuBuffer =>
+  device.createBuffer({ size: 4 * size, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });
+
+/** The same with values in it. */
 export function uploaded(device: WebGpuDevice, data: Float32Array): WebGpuBuffer {
-  const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
-  const buffer = device.createBuffer({ size: data.byteLength, usage });
+  const buffer = emptied(device, data.length);
   device.queue.writeBuffer(buffer, 0, data);
   return buffer;
 }

@@ -24,6 +24,17 @@ export interface Launch {
   readonly reads: readonly Root[];
   readonly writes: readonly Root[];
 }
+/** One run of a kernel in WGSL. */
+export interface TunedLaunch {
+  readonly kind: "tuned";
+  readonly name: string;
+  /** Reads arrays a0, a1, ... and writes y0, y1, ..., bound in this order. */
+  readonly text: string;
+  /** Groups of threads along x, y, z. */
+  readonly groups: readonly [number, number, number];
+  readonly reads: readonly Root[];
+  readonly writes: readonly Root[];
+}
 /** A function of the host on values read back. */
 export interface HostStep {
   readonly kind: "host";
@@ -38,7 +49,7 @@ export interface Transfer {
   readonly spec: TensorSpec;
   readonly place: Place;
 }
-export type Step = Launch | HostStep;
+export type Step = Launch | TunedLaunch | HostStep;
 
 /** How a primitive becomes launches, or only places. */
 export interface Lowering<N extends PrimitiveName> {
@@ -85,6 +96,9 @@ export class Builder {
     const { output, lines, at } = threads(dims);
     const text = kernelText(roots.length, [...lines, ...body(at)]);
     this.steps.push({ kind: "launch", name, text, output, reads: roots, writes: [result.root] });
+  }
+  tuned(launch: Omit<TunedLaunch, "kind">): void {
+    this.steps.push({ kind: "tuned", ...launch });
   }
   host(step: Omit<HostStep, "kind" | "name">): void {
     this.steps.push({ kind: "host", name: "hostCall", ...step });

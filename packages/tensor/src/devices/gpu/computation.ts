@@ -6,15 +6,19 @@ import type { Shape } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { type Builder, sources } from "./builder.ts";
 import { type Expression, expressions } from "./expressions.ts";
+import { type Language, script } from "./language.ts";
 import { collapse, type Place } from "./place.ts";
-import { index, number } from "./text.ts";
+import { index } from "./text.ts";
 
 export interface Computation {
   readonly shape: Shape;
   /** All of the shape. */
   readonly leaves: readonly Place[];
   /** Lines, and the text of the result, once the leaves' elements have names. */
-  compute(leaves: readonly string[]): { readonly lines: readonly string[]; readonly result: string };
+  compute(
+    leaves: readonly string[],
+    language: Language,
+  ): { readonly lines: readonly string[]; readonly result: string };
 }
 
 /** A value as it lies in memory. */
@@ -32,21 +36,24 @@ export function computationOf(value: Tensor, equations: readonly Equation[], b: 
   return {
     shape: value.shape,
     leaves: read.map((t) => b.place(t)),
-    compute(leaves) {
-      const text = (t: Tensor): string => made.get(t) ?? literal(t) ?? leaves[read.indexOf(t)]!;
+    compute(leaves, language) {
+      const text = (t: Tensor): string => {
+        const x = literal(t);
+        return made.get(t) ?? (x === undefined ? leaves[read.indexOf(t)]! : language.number(x));
+      };
       const lines = equations.map((e, i) => {
         const row = expressions[e.name as keyof typeof expressions] as Expression<typeof e.name>; // name and row agree
         const [x = "", y = "", z = ""] = e.inputs.map(text);
-        return `const v${i} = ${row.expression([x, y, z], e)};`;
+        return language.define(`v${i}`, row.expression([x, y, z], language, e));
       });
       return { lines, result: text(value) };
     },
   };
 }
-/** The text of a constant that repeats one number. NaN has none. */
-function literal(t: Tensor): string | undefined {
+/** The number that a constant repeats. NaN has no text. */
+function literal(t: Tensor): number | undefined {
   const x = uniform(t);
-  return x === undefined || Number.isNaN(x) ? undefined : number(x);
+  return x === undefined || Number.isNaN(x) ? undefined : x;
 }
 
 /** The lines that read the leaves at coordinates and compute the value. */
@@ -57,7 +64,10 @@ export function linesOf(
 ): { readonly lines: readonly string[]; readonly result: string } {
   const { names } = sources(leaves);
   const loads = leaves.map(({ offset }, i) => `const x${i} = ${names[i]}[${index(offset, strides[i]!, at)}];`);
-  const { lines, result } = compute(leaves.map((_, i) => `x${i}`));
+  const { lines, result } = compute(
+    leaves.map((_, i) => `x${i}`),
+    script,
+  );
   return { lines: [...loads, ...lines], result };
 }
 

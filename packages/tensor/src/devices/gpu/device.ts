@@ -11,7 +11,7 @@ import type { Device, Executable } from "../device.ts";
 import type { HostStep, Step, Transfer } from "./builder.ts";
 import type { Engine, GpuUsage, Handle, Kernel } from "./engine.ts";
 import { type Footprint, footprintOf, requireBuffers } from "./footprint.ts";
-import type { GpuName } from "./names.ts";
+import { type GpuName, modeOf } from "./names.ts";
 import { openEngine } from "./open.ts";
 import type { Root } from "./place.ts";
 import { makePlan, type Plan } from "./plan.ts";
@@ -27,8 +27,10 @@ interface State {
 }
 /** A loaded program: what it holds between runs, in the engine that ran it. */
 interface Loaded {
-  readonly plan: Plan;
-  readonly footprint: Footprint;
+  plan: Plan;
+  footprint: Footprint;
+  /** Plans anew without kernels in WGSL, if there are any. */
+  plain: (() => Plan) | undefined;
   engine: Engine | undefined;
   readonly kernels: Map<Step, Kernel>;
   readonly constants: Map<Root, Handle>;
@@ -39,6 +41,8 @@ interface Loaded {
 export interface GpuOptions {
   /** Most bytes that a buffer may have; by default what the adapter allows. */
   readonly largestBuffer?: number;
+  /** Whether WebGPU takes kernels written for it where there are any; gpu.js's alone otherwise. By default true. */
+  readonly tuned?: boolean;
 }
 
 /** A gpu device of its own. Its engine is opened, and adapters are asked for, when a program first runs or `open` is called. */
@@ -49,6 +53,7 @@ export function createGpu(name: GpuName = "gpu", options: GpuOptions = {}): GpuD
 export class GpuDevice implements Device, Holder {
   readonly name: GpuName;
   readonly #allowed: number;
+  readonly #tuned: boolean;
   #opening: Promise<Engine> | undefined;
   #engine: Engine | undefined;
   /** Runs follow each other: they share Variables. */
@@ -56,9 +61,10 @@ export class GpuDevice implements Device, Holder {
   #variables = new WeakMap<Variable, State>();
   readonly #dropped = new FinalizationRegistry<State>((state) => this.#forget(state));
 
-  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY }: GpuOptions) {
+  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY, tuned = true }: GpuOptions) {
     this.name = name;
     this.#allowed = largestBuffer;
+    this.#tuned = tuned && (modeOf(name) ?? "webgpu") === "webgpu";
   }
   /** What the device holds now; nothing before the first run. */
   get usage(): GpuUsage {
@@ -73,14 +79,14 @@ export class GpuDevice implements Device, Holder {
   }
   load(hoisted: Hoisted): Executable {
     requireSingle(hoisted);
-    const plan = makePlan(hoisted);
+    const plan = makePlan(hoisted, this.#tuned);
     const footprint = footprintOf(plan);
     requireBuffers(this.name, footprint, this.#largestBuffer);
     const { arena, program, largest, copies } = footprint;
     const buffer = { needed: largest, available: this.#largestBuffer };
     const loaded: Loaded = {
       ...{ plan, footprint, kernels: new Map(), constants: new Map(), hoisted: new Map() },
-      ...{ engine: undefined, versions: undefined },
+      ...{ engine: undefined, versions: undefined, plain: this.#tuned ? () => makePlan(hoisted, false) : undefined },
     };
     return {
       memory: { arena, program, copies, available: Number.POSITIVE_INFINITY, buffer },
@@ -129,6 +135,10 @@ export class GpuDevice implements Device, Holder {
   }
   async #run(loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
     const engine = await this.#open();
+    if (engine.mode !== "webgpu" && loaded.plain) {
+      const plan = loaded.plain();
+      Object.assign(loaded, { plan, footprint: footprintOf(plan), plain: undefined });
+    }
     requireBuffers(this.name, loaded.footprint, this.#largestBuffer);
     if (loaded.engine !== engine) {
       for (const map of [loaded.kernels, loaded.constants, loaded.hoisted]) map.clear();
@@ -267,7 +277,8 @@ class Run {
           kernels.set(step, kernel);
         }
         const inputs = step.reads.map((root) => this.#at(root));
-        this.own(step.writes[0]!, await this.engine.run(kernel, step.output, inputs));
+        const results = await this.engine.run(kernel, step, inputs);
+        for (const [k, root] of step.writes.entries()) this.own(root, results[k]!);
       }
       for (const root of plan.frees[i]!) this.engine.drop(this.take(root));
     }

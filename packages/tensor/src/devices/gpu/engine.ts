@@ -2,7 +2,8 @@
 // hold and when that is given back. The version is pinned; the tests look at the fields.
 import { OpError } from "../../errors.ts";
 import { readBack, uploaded, type WebGpuBuffer, type WebGpuDevice } from "./buffers.ts";
-import type { Launch } from "./builder.ts";
+import type { Launch, TunedLaunch } from "./builder.ts";
+import { wgslKernel } from "./wgsl/kernels.ts";
 
 /** gpu.js's back ends. */
 export type GpuMode = "webgpu" | "webgl2" | "headlessgl" | "webasm" | "cpu";
@@ -71,9 +72,10 @@ export interface GpuUsage {
 /** A compiled kernel, shared by equal launches. */
 export interface Kernel {
   readonly key: string;
-  readonly run: GpuKernel;
+  /** A value per result. */
+  readonly run: (inputs: readonly Value[]) => Promise<readonly Value[]>;
+  readonly destroy: () => void;
   users: number;
-  checked: boolean;
 }
 /** gpu.js stops loops that have no constant bound at this many turns; the lint allows none. */
 const LOOP_TURNS = 1e7;
@@ -150,44 +152,68 @@ export class Engine {
     };
   }
   /** The kernel of a launch; `release` gives it back. */
-  kernel({ text, output, reads }: Pick<Launch, "text" | "output" | "reads">): Kernel {
+  kernel(launch: Launch | TunedLaunch): Kernel {
+    const sizes = (roots: readonly { readonly size: number }[]) => roots.map(({ size }) => size).join();
     // webasm compiles the sizes of the arguments into the kernel.
-    const key = `${output.join()}|${reads.map(({ size }) => size).join()}|${text}`;
+    const key =
+      launch.kind === "tuned"
+        ? `${launch.groups.join()}|${sizes(launch.writes)}|${launch.text}`
+        : `${launch.output.join()}|${sizes(launch.reads)}|${launch.text}`;
     let kernel = this.#kernels.get(key);
     if (!kernel) {
-      this.#lint(text);
-      // A kernel of OpenGL takes textures of one rank only, but a Variable's is of rank 1 until it is assigned.
-      const cells = this.#drawn ? [...output, 1, 1].slice(0, 3) : [...output];
-      // Nor does it see that a texture has another width than the first: arrays of one size differ in that by how they were made.
-      const dynamicArguments = this.#drawn;
-      const settings = { output: cells, pipeline: true, immutable: true, precision: "single", dynamicArguments };
-      const run = this.#gpu.createKernel(text, { ...settings, loopMaxIterations: LOOP_TURNS });
-      kernel = { key, run, users: 0, checked: false };
+      kernel = { key, users: 0, ...(launch.kind === "tuned" ? this.#tuned(launch) : this.#translated(launch)) };
       this.#kernels.set(key, kernel);
     }
     kernel.users++;
     return kernel;
   }
+  /** A kernel that gpu.js translates. */
+  #translated({ text, output }: Pick<Launch, "text" | "output">): Pick<Kernel, "run" | "destroy"> {
+    this.#lint(text);
+    // A kernel of OpenGL takes textures of one rank only, but a Variable's is of rank 1 until it is assigned.
+    const cells = this.#drawn ? [...output, 1, 1].slice(0, 3) : [...output];
+    // Nor does it see that a texture has another width than the first: arrays of one size differ in that by how they were made.
+    const dynamicArguments = this.#drawn;
+    const settings = { output: cells, pipeline: true, immutable: true, precision: "single", dynamicArguments };
+    const call = this.#gpu.createKernel(text, { ...settings, loopMaxIterations: LOOP_TURNS });
+    let checked = false;
+    const run = async (inputs: readonly Value[]): Promise<readonly Value[]> => {
+      const result = call(...inputs);
+      const value = result instanceof Promise ? await result : result;
+      if (!checked) this.#check(call);
+      checked = true;
+      return [this.immediate ? flat(value) : own(value as Resident, call)];
+    };
+    return { run, destroy: () => call.destroy() };
+  }
+  /** A kernel in WGSL, whose results gpu.js's kernels take as well. */
+  #tuned(launch: TunedLaunch): Pick<Kernel, "run" | "destroy"> {
+    const { constructor: Result, context, kernel } = this.#pattern!; // plans have such launches on WebGPU alone
+    const start = wgslKernel(context.device, launch);
+    const run = async (inputs: readonly Value[]): Promise<readonly Value[]> => {
+      const buffers = await start(inputs.map((value) => (value as Shared).buffer));
+      return buffers.map((buffer, i) => new Result({ buffer, output: [launch.writes[i]!.size], context, kernel }));
+    };
+    return { run, destroy: () => undefined };
+  }
   release(kernel: Kernel): void {
     if (--kernel.users > 0 || this.#drawn) return;
     this.#kernels.delete(kernel.key);
-    kernel.run.destroy();
+    kernel.destroy();
   }
-  async run(kernel: Kernel, output: readonly number[], inputs: readonly Handle[]): Promise<Handle> {
-    const result = kernel.run(...inputs.map(({ value }) => value));
-    const value = result instanceof Promise ? await result : result;
-    if (!kernel.checked) this.#check(kernel);
-    return this.#hold(this.immediate ? flat(value) : own(value as Resident, kernel), output);
+  /** Runs the kernel of a launch. @returns a handle per result */
+  async run(kernel: Kernel, { writes }: Pick<Launch, "writes">, inputs: readonly Handle[]): Promise<readonly Handle[]> {
+    const values = await kernel.run(inputs.map(({ value }) => value));
+    return values.map((value, i) => this.#hold(value, writes[i]!.size));
   }
   /** gpu.js goes on in another mode where one fails, and only prints that it does. */
-  #check(kernel: Kernel): void {
-    const { mode } = kernel.run.kernel.constructor;
+  #check({ kernel }: GpuKernel): void {
+    const { mode } = kernel.constructor;
     const expected = this.#drawn ? "gpu" : this.mode;
     if (mode !== expected) throw new OpError("gpu", `kernels in mode ${expected}`, mode, "gpu.js fell back");
-    kernel.checked = true;
   }
-  #hold(value: Value, output: readonly number[]): Handle {
-    const bytes = NUMBER * output.reduce((a, b) => a * b, 1);
+  #hold(value: Value, size: number): Handle {
+    const bytes = NUMBER * size;
     this.#handles++;
     this.#bytes += bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
@@ -195,14 +221,15 @@ export class Engine {
   }
   /** The array must not change afterwards: where there is no device memory it is used as it is. */
   async upload(data: Float32Array): Promise<Handle> {
-    const output = [data.length];
-    if (this.immediate) return this.#hold(data, output);
+    const size = data.length;
+    if (this.immediate) return this.#hold(data, size);
     if (this.#pattern) {
       const { constructor: Result, context, kernel } = this.#pattern;
-      return this.#hold(new Result({ buffer: uploaded(context.device, data), output, context, kernel }), output);
+      return this.#hold(new Result({ buffer: uploaded(context.device, data), output: [size], context, kernel }), size);
     }
-    const kernel = this.kernel({ text: UPLOAD, output, reads: [{ size: data.length }] });
-    return this.run(kernel, output, [{ value: data, bytes: 0 }]);
+    const launch = { kind: "launch", name: "upload", text: UPLOAD, output: [size] } as const;
+    const kernel = this.kernel({ ...launch, reads: [{ size }], writes: [{ size }] });
+    return (await this.run(kernel, { writes: [{ size }] }, [{ value: data, bytes: 0 }]))[0]!;
   }
   /** Do not write to the array. */
   read({ value }: Handle): Float32Array | Promise<Float32Array> {
@@ -224,7 +251,7 @@ export class Engine {
 const UPLOAD = "function(a0) {\nreturn a0[this.thread.x];\n}";
 
 /** A WebGPU kernel keeps its last output alive until its next run: taken from it here, or every buffer of a step would stay. */
-function own(value: Resident, { run: { kernel } }: Kernel): Resident {
+function own(value: Resident, { kernel }: GpuKernel): Resident {
   if (value.buffer && kernel.outputBuffer === value.buffer) {
     kernel.outputBuffer = null;
     value.buffer._refs--;

@@ -13,6 +13,7 @@ import { computationOf, store } from "./computation.ts";
 import { lowerSum } from "./lower/reduce.ts";
 import { freshPlace, isWhole, type Root } from "./place.ts";
 import { gpuKernels } from "./table.ts";
+import { overlay, type Tuned } from "./wgsl/overlay.ts";
 
 /** A value dear to recompute is stored if its last use is within so many equations; long expressions are cut. */
 const SHORT_LIFE = 40;
@@ -34,7 +35,8 @@ export interface Plan {
   readonly updates: ReadonlyMap<Variable, Root>;
 }
 
-export function makePlan({ before, program: given }: Hoisted): Plan {
+/** @param tuned whether kernels in WGSL may be taken. */
+export function makePlan({ before, program: given }: Hoisted, tuned: boolean): Plan {
   const main = updateEarly(given);
   const program: Program = { ...main, equations: [...before, ...main.equations] };
   const builder = new Builder();
@@ -45,7 +47,7 @@ export function makePlan({ before, program: given }: Hoisted): Plan {
   };
   const inputs = program.inputs.map(declare);
   const variables = new Map([...program.variables].map(([v, t]) => [v, declare(t)] as const));
-  const lower = loweringOf(program, new Set(before), builder);
+  const lower = loweringOf(program, new Set(before), builder, tuned);
   for (const e of before) lower(e);
   const prologue = builder.steps.length;
   for (const e of main.equations) lower(e);
@@ -63,7 +65,12 @@ export function makePlan({ before, program: given }: Hoisted): Plan {
 }
 
 /** How an equation is lowered: pointwise ones where their value is stored, a sum with the expression it adds up. */
-function loweringOf(program: Program, early: ReadonlySet<Equation>, builder: Builder): (e: Equation) => void {
+function loweringOf(
+  program: Program,
+  early: ReadonlySet<Equation>,
+  builder: Builder,
+  tuned: boolean,
+): (e: Equation) => void {
   const stored = storedValues(program, {
     reduces: (e) => e.name === "sum",
     hoisted: (e) => early.has(e),
@@ -77,11 +84,17 @@ function loweringOf(program: Program, early: ReadonlySet<Equation>, builder: Bui
     expression(sink, (t) => (stored.has(t) ? undefined : makers.get(t))).equations.sort(
       (a, b) => order.get(a)! - order.get(b)!,
     );
+  const input = (e: Equation) => computationOf(e.inputs[0]!, e.name === "sum" ? behind(e) : [], builder);
   return (e) => {
+    const full = [...e.inputs, ...e.outputs].every(({ size }) => size > 0);
+    if (tuned && full && e.name in overlay) {
+      const row = overlay[e.name as "sum"] as Tuned<typeof e.name>; // name and row agree
+      if (row(e as never, builder, input(e))) return;
+    }
     if (isPointwise(e)) {
       const [y] = e.outputs as [Tensor];
       if (stored.has(y)) store("group", computationOf(y, behind(e), builder), builder.result(y), builder);
-    } else if (e.name === "sum") lowerSum(e, computationOf(e.inputs[0]!, behind(e), builder), builder);
+    } else if (e.name === "sum") lowerSum(e, input(e), builder);
     else (gpuKernels[e.name as "reshape"] as Lowering<typeof e.name>).lower(e as never, builder); // name and row agree
   };
 }

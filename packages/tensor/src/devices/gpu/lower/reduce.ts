@@ -4,8 +4,9 @@ import type { Shape } from "../../../shape.ts";
 import { sizeOf } from "../../../shape.ts";
 import { type Builder, type Lowering, sources } from "../builder.ts";
 import { type Computation, linesOf, readingOf } from "../computation.ts";
-import { larger, smaller } from "../expressions.ts";
+import { script } from "../language.ts";
 import { collapse, freshPlace, type Place, wholeOf } from "../place.ts";
+import { adding, extremes, type Reduction } from "../reductions.ts";
 import { inside, nested, number } from "../text.ts";
 
 /** Values that a thread reduces at most where there are few results: longer walks leave most of a device idle. */
@@ -13,18 +14,8 @@ const LONG = 1024;
 /** Results that keep a device busy. */
 const MANY = 65536;
 
-interface Reduction {
-  readonly initial: string;
-  combine(s: string, v: string): string;
-}
-const adding: Reduction = { initial: "0", combine: (s, v) => `${s} + ${v}` };
-const reductions = {
-  amax: { initial: "(-Infinity)", combine: larger },
-  amin: { initial: "Infinity", combine: smaller },
-} as const satisfies Record<string, Reduction>;
-
 /** The result is `scale` times the reduction of the computed value over axes. */
-function reduce(
+export function reduce(
   name: string,
   value: Computation,
   axes: readonly number[],
@@ -52,13 +43,13 @@ function reduce(
     const block = at.at(-1);
     const coordinates = partial && blocks > 1 ? ["p"] : turns;
     const { lines, result: x } = linesOf(value, strides, [...before, ...coordinates]);
-    const add = [...lines, `s = ${combine("s", x)};`];
+    const add = [...lines, `s = ${combine("s", x, script)};`];
     const masked =
       partial && blocks > 1
         ? [`const p = ${block} * ${length} + r0;`, `if (${inside("p", inner)}) {`, ...add, "}"]
         : add;
     const done = !partial && scale !== 1 ? `s * ${number(scale)}` : "s";
-    return [`let s = ${initial};`, ...nested(bounds, masked), `return ${done};`];
+    return [`let s = ${number(initial)};`, ...nested(bounds, masked), `return ${done};`];
   });
   if (!partial) return;
   const parts = readingOf(wholeOf(target.root, [...kept.dims, sizeOf(lead) * blocks]));
@@ -103,7 +94,7 @@ const varMean: Lowering<"varMean"> = {
 type Extreme = EquationOf<"amax"> | EquationOf<"amin">;
 const extreme = (name: Extreme["name"]) => ({
   lower({ inputs: [x], params: { axes }, outputs: [y] }: Extreme, b: Builder): void {
-    reduce(name, readingOf(b.place(x!)), axes, b.result(y!), reductions[name], b);
+    reduce(name, readingOf(b.place(x!)), axes, b.result(y!), extremes[name], b);
   },
 });
 
