@@ -5,7 +5,7 @@ import { deviceNames } from "@orepa/tensor";
 import { reparams } from "./reparam.ts";
 
 /** What the command can be asked to do. */
-export const MODES = ["train", "val", "predict", "info", "bench", "study", "doctor"] as const;
+export const MODES = ["train", "val", "predict", "export", "info", "bench", "study", "doctor"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Kinds of values: how the text after `=` is read. `list` is comma separated, in brackets or not. */

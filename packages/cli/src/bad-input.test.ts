@@ -43,6 +43,7 @@ describe("arguments", () => {
     await expectRefusal(["val"], "model", "best.safetensors");
     await expectRefusal(["predict", "source=x.jpg"], "model", "deployed.safetensors");
   });
+  test("export asks for weights that can be merged", () => expectRefusal(["export"], "model", "best.safetensors"));
   test("predict asks for a source", () => expectRefusal(["predict", "model=x.safetensors"], "source"));
   test("layers that do not exist cannot be frozen; no folder stays behind of a run that took no step", async () => {
     const words = ["train", ...TINY, "fraction=0.006", "freeze=99"];

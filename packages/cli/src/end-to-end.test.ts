@@ -42,6 +42,9 @@ test("training on the digits fills the run folder, and what it writes can be val
   expect(output).toMatch(/largest deviation \d/);
   expect(output).toMatch(/Speed: .*ms inference/);
 
+  expect(output).toMatch(/^ +blocks +kind +deviation +largest at +parameters +deployed +GFLOP +deployed\n +\d+ +Conv/m);
+  expect(output).toMatch(/^ +2 +OREPA +\d\.\de-\d+ +model\.[12] +[\d,]+ +[\d,]+ +0\.\d{3} +0\.\d{3}$/m);
+
   const result = lastLine(output);
   expect(Object.keys(result).sort()).toEqual(
     ["best", "deployed", "deviation", "epochs", "last", "map50", "map50_95", "run"].sort(),
@@ -66,6 +69,7 @@ test("training on the digits fills the run folder, and what it writes can be val
       "weights",
       "weights/best.safetensors",
       "weights/deployed.safetensors",
+      "weights/deployed.txt",
       "weights/last.safetensors",
     ].sort(),
   );
@@ -91,6 +95,22 @@ test("training on the digits fills the run folder, and what it writes can be val
     const facts = lastLine(await succeed("info", weights, "json"));
     expect(facts.deployed).toMatchObject({ parameters: expect.any(Number) });
   }
+});
+
+test("export writes the deployed network of weights and a row for every block", async () => {
+  await succeed("train", ...TINY, "epochs=1", "plots=false");
+  const weights = path.join(place.cwd, "runs/detect/train/weights");
+  const output = await succeed("export", "model=runs/detect/train/weights/best.safetensors", "json");
+  const { deployed, deviation } = lastLine(output);
+  expect(deployed).toBe(path.join(weights, "best-deployed.safetensors"));
+  expect(deviation).toBeLessThan(1e-4);
+  expect(
+    Buffer.compare(await readFile(deployed as string), await readFile(path.join(weights, "deployed.safetensors"))),
+  ).toBe(0);
+  const rows = (await readFile(path.join(weights, "best-deployed.txt"), "utf8")).split("\n");
+  expect(rows).toEqual((await readFile(path.join(weights, "deployed.txt"), "utf8")).split("\n"));
+  expect(rows.filter((row) => /^model\.[12] +OREPA +\d\.\de-\d+ /.test(row))).toHaveLength(2);
+  expect(rows.at(-2)).toMatch(/^whole network +\d/);
 });
 
 test("a training that was stopped and goes on writes the same rows and weights as one that was not", async () => {

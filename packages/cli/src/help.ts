@@ -7,6 +7,7 @@ const PURPOSE: Record<Mode, string> = {
   train: "train a detector",
   val: "measure a trained detector on a dataset",
   predict: "find objects in pictures and draw them",
+  export: "merge trained weights into the plain network that is deployed, with a report of every block",
   info: "print a model's layers, parameters and operations",
   bench: "time a training step and inference, and compare with what the machine can do",
   study: "compare the methods of re-parameterization: memory, time, accuracy; writes a report",
@@ -24,6 +25,7 @@ const EXAMPLES: Record<Mode, readonly string[]> = {
     "orepa predict model=runs/detect/train/weights/deployed.safetensors source=pictures/ save_txt",
     "orepa predict model=best.safetensors source=a.jpg,b.jpg conf=0.5 --json",
   ],
+  export: ["orepa export model=runs/detect/train/weights/best.safetensors"],
   info: ["orepa info model=yolo11n-OREPA.yaml", "orepa info model=runs/detect/train/weights/best.safetensors --json"],
   bench: ["orepa bench", "orepa bench model=yolo11n.yaml imgsz=640 batch=4 repeats=20 --json"],
   study: [

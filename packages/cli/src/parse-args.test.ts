@@ -63,12 +63,12 @@ describe("a mistake is one line that names the argument, what it takes and what 
     [["predict", "classes=a"], 'classes: expected integers separated by commas, got "a" (e.g. classes=0,2)'],
     [
       ["trian"],
-      'mode: expected one of train, val, predict, info, bench, study, doctor, got "trian" (did you mean train? try: orepa help)',
+      'mode: expected one of train, val, predict, export, info, bench, study, doctor, got "trian" (did you mean train? try: orepa help)',
     ],
     [["segment", "train"], 'task: expected detect, got "segment" (only detection is built in)'],
     [
       ["epochs=3"],
-      'mode: expected one of train, val, predict, info, bench, study, doctor, got "epochs=3" (try: orepa help)',
+      'mode: expected one of train, val, predict, export, info, bench, study, doctor, got "epochs=3" (try: orepa help)',
     ],
   ])("%j", (words, message) => {
     expect(() => parseArguments(words)).toThrow(new UserError(message));

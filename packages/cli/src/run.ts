@@ -8,6 +8,7 @@ import { type Io, line } from "./io.ts";
 import { version } from "./mode.ts";
 import { bench } from "./modes/bench.ts";
 import { doctor } from "./modes/doctor.ts";
+import { exportWeights } from "./modes/export.ts";
 import { info } from "./modes/info.ts";
 import { predict } from "./modes/predict.ts";
 import { study } from "./modes/study.ts";
@@ -18,7 +19,7 @@ import { parseArguments } from "./parse-args.ts";
 /** Exit codes: fine, a failure or a defect that is not the user's, a mistake of the user, stopped by Ctrl-C. */
 export const EXIT = { ok: 0, defect: 1, user: 2, interrupted: 130 } as const;
 
-const modes = { train, val, predict, info, bench, study, doctor } as const;
+const modes = { train, val, predict, export: exportWeights, info, bench, study, doctor } as const;
 
 /** Runs the command and returns its exit code. Mistakes of the user become one line on standard error. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {

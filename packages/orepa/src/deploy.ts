@@ -12,10 +12,13 @@ export class DeployError extends Error {
   readonly deviation: number;
   readonly tolerance: number;
 
+  /** `what` names the block. */
   constructor(what: string, deviation: number, tolerance: number) {
     super(
-      `deploy: expected ${what} to deviate by at most ${tolerance.toExponential(2)}, got ${deviation.toExponential(2)} ` +
-        "(largest difference relative to the largest output; check the block for values that are not finite or a tiny running variance)",
+      Number.isFinite(deviation)
+        ? `deploy: expected the plain convolution of ${what} to differ by at most ${tolerance.toExponential(2)} of the largest output, ` +
+            `got ${deviation.toExponential(2)} (is a running variance close to 0, or the block not linear?)`
+        : `deploy: expected finite outputs of ${what}, got ${deviation} (its weights or running statistics are not all finite)`,
     );
     this.deviation = deviation;
     this.tolerance = tolerance;

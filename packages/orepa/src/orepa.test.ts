@@ -184,7 +184,7 @@ suite("deploy", () => {
   it("refuses above the tolerance, saying what it saw", () => {
     const refusal = () => deploy(new Orepa(8, 8), { tolerance: 1e-12 });
     expect(refusal).toThrow(DeployError);
-    expect(refusal).toThrow(/at most 1\.00e-12, got \d\.\d\de-[78]/);
+    expect(refusal).toThrow(/at most 1\.00e-12 of the largest output, got \d\.\d\de-[78]/);
   });
   it("refuses values that are not finite", () => {
     const block = new Orepa(2, 2);

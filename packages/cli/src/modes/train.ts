@@ -3,14 +3,10 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { StateDictError, stateDict, writeSafetensors } from "@orepa/autograd";
-import { DeviceError, Generator, rand, type Tensor } from "@orepa/tensor";
+import { writeSafetensors } from "@orepa/autograd";
+import { DeviceError } from "@orepa/tensor";
 import {
   type Dataset,
-  type DetectModel,
-  type FusedModel,
-  FuseError,
-  fuse,
   NonFiniteLossError,
   stripCheckpoint,
   type TrainEvent,
@@ -20,12 +16,13 @@ import {
   validate,
 } from "@orepa/yolo";
 import { feedSource, hasValidation, openSplit } from "../data.ts";
+import { writeDeployed } from "../deployment.ts";
 import { Failure } from "../failure.ts";
 import { type Feed, openFeed } from "../feed.ts";
 import { type Io, line } from "../io.ts";
 import { deviceOf, greet, type ModeFunction, type Outcome } from "../mode.ts";
-import { fuseFacts, printModel } from "../model-report.ts";
-import { loadedModel, metadataOf, readWeights } from "../models.ts";
+import { printModel } from "../model-report.ts";
+import { readWeights } from "../models.ts";
 import { kindOf, writeAtomic } from "../node-files.ts";
 import {
   writeBatchPictures,
@@ -169,16 +166,9 @@ async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Prom
   const { settings, folder, architecture, names } = plan;
   const bestFile = weightsFile(folder, "best");
   const best = (await kindOf(bestFile)) === "file" ? bestFile : weightsFile(folder, "last");
-  const model = loadedModel(await readWeights(best, { cwd: io.cwd, registry: architecture.registry }));
-
-  const side = Math.max(64, ...model.strides);
-  const probe = rand([1, 3, side, side], { generator: new Generator("deploy probe") });
-  const { model: fused, deviation } = fuseOrExplain(model, probe, best);
   const deployed = weightsFile(folder, "deployed");
-  const metadata = metadataOf({ ...architecture, fused: true }, { names, imgsz: settings.imgsz });
-  await writeAtomic(deployed, writeSafetensors(stateDict(fused), metadata));
-  line(io, fuseFacts(architecture, { label: architecture.label, nc: names.length }).text);
-  line(io, `Deployed ${best} as plain convolutions: ${deployed}, largest deviation ${deviation.toExponential(2)}`);
+  const found = await readWeights(best, { cwd: io.cwd, registry: architecture.registry });
+  const { model: fused, deviation } = await writeDeployed(found, { file: deployed, imgsz: settings.imgsz }, io);
 
   let metrics: { map50: number | null; map50_95: number | null } = { map50: null, map50_95: null };
   if (valDataset !== null) {
@@ -219,21 +209,6 @@ function checkLastBatch(
     `batch: expected batches of two pictures or more at imgsz=${imgsz}, got ${images} pictures in batches of ${batch}, ` +
       "the last one picture alone (choose another batch= or a larger imgsz=)",
   );
-}
-
-/** Fuses; weights whose fused form differs are no success to be passed over, but they are kept. */
-function fuseOrExplain(model: DetectModel, probe: Tensor, file: string): FusedModel {
-  try {
-    return fuse(model, { probe });
-  } catch (error) {
-    if (error instanceof StateDictError)
-      throw new UserError(
-        `${error.message} (a block of your own must build plain convolutions with biases where context.fused is true; ` +
-          `nothing was deployed; the trained weights are in ${file})`,
-      );
-    if (!(error instanceof FuseError)) throw error;
-    throw new UserError(`${error.message} (nothing was deployed; the trained weights are in ${file})`);
-  }
 }
 
 /** The file of some weights of a run. */
