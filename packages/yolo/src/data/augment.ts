@@ -93,22 +93,47 @@ export function toHsv({ data }: Image): Uint8Array {
   return out;
 }
 
+/** Of every hue: the sector of 60 degrees, and how far into it. */
+const sectors = Uint8Array.from({ length: 256 }, (_, h) => Math.floor(h / 30) % 6);
+const fractions = Float64Array.from({ length: 256 }, (_, h) => h / 30 - Math.floor(h / 30));
+
 /** RGB bytes of 8-bit HSV triples. */
 export function fromHsv(hsv: Uint8Array): Uint8Array {
   const out = new Uint8Array(hsv.length);
   for (let i = 0; i < hsv.length; i += 3) {
-    const sector = hsv[i]! / 30;
     const s = hsv[i + 1]! / 255;
     const v = hsv[i + 2]!;
-    const f = sector - Math.floor(sector);
-    const low = Math.round(v * (1 - s));
-    const falling = Math.round(v * (1 - s * f));
-    const rising = Math.round(v * (1 - s * (1 - f)));
-    const which = Math.floor(sector) % 6;
+    const f = fractions[hsv[i]!]!;
+    // Rounded: none of them is negative.
+    const low = (v * (1 - s) + 0.5) | 0;
+    const falling = (v * (1 - s * f) + 0.5) | 0;
+    const rising = (v * (1 - s * (1 - f)) + 0.5) | 0;
     // The sectors in order: red to yellow, to green, to cyan, to blue, to magenta, to red.
-    out[i] = which === 0 || which === 5 ? v : which === 1 ? falling : which === 4 ? rising : low;
-    out[i + 1] = which === 1 || which === 2 ? v : which === 0 ? rising : which === 3 ? falling : low;
-    out[i + 2] = which === 3 || which === 4 ? v : which === 2 ? rising : which === 5 ? falling : low;
+    switch (sectors[hsv[i]!]) {
+      case 0:
+        put(out, i, v, rising, low);
+        break;
+      case 1:
+        put(out, i, falling, v, low);
+        break;
+      case 2:
+        put(out, i, low, v, rising);
+        break;
+      case 3:
+        put(out, i, low, falling, v);
+        break;
+      case 4:
+        put(out, i, rising, low, v);
+        break;
+      default:
+        put(out, i, v, low, falling);
+    }
   }
   return out;
+}
+
+function put(out: Uint8Array, at: number, r: number, g: number, b: number): void {
+  out[at] = r;
+  out[at + 1] = g;
+  out[at + 2] = b;
 }

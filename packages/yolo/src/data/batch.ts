@@ -36,9 +36,14 @@ export function trainLoader(dataset: Dataset, options: TrainLoaderOptions): Load
   const { batch: size, seed, augment: args } = options;
   const { samples } = dataset;
   const rows = targetRows(dataset);
+  let drawn: { epoch: number; order: readonly number[] } | undefined;
+  const orderOf = (epoch: number): readonly number[] => {
+    if (drawn?.epoch !== epoch)
+      drawn = { epoch, order: new Generator(`order ${seed} ${epoch}`).permutation(samples.length) };
+    return drawn.order;
+  };
   const batch = async (epoch: number, index: number): Promise<Batch> => {
-    const order = new Generator(`order ${seed} ${epoch}`).permutation(samples.length);
-    const indices = order.slice(index * size, (index + 1) * size);
+    const indices = orderOf(epoch).slice(index * size, (index + 1) * size);
     const inputs: Input[] = [];
     for (const i of indices) inputs.push(await trainSample(dataset, i, { position: { ...options, epoch }, args }));
     return assemble(inputs, { indices, rows });

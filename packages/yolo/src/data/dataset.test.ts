@@ -7,6 +7,7 @@ import { parseDataYaml, readDataYaml } from "./data-yaml.ts";
 import { describeProblem, labelFile, loadDataset } from "./dataset.ts";
 import { parseLabels } from "./labels.ts";
 import { encodePpm, memoryFileSystem, ppmCodec } from "./memory-files.ts";
+import { resizeBilinear } from "./resize.ts";
 import type { Split } from "./types.ts";
 
 const fs = memoryFileSystem(new Map());
@@ -109,6 +110,16 @@ describe("loadDataset", () => {
       "/d/images/4.jpg: truncated JPEG: no end marker",
       "/d/images/5.png: cannot be decoded: not a binary pixmap",
     ]);
+  });
+
+  it("keeps a picture at the smaller size that it is asked for, and has the whole one again", async () => {
+    const picture = { width: 20, height: 12, data: Uint8Array.from({ length: 720 }, (_, i) => (i * 37) % 256) };
+    const dataset = await load({ "images/1.png": encodePpm(picture) });
+    const small = await dataset.loadResized!(0, 10, 6);
+    expect(small).toEqual(resizeBilinear(picture, 10, 6));
+    expect(await dataset.loadResized!(0, 10, 6)).toBe(small);
+    expect(await dataset.load(0)).toEqual(picture);
+    expect(await dataset.loadResized!(0, 30, 18)).toEqual(resizeBilinear(picture, 30, 18));
   });
 
   it("takes a fraction of the pictures, at least one", async () => {

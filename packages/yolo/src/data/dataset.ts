@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import { splitPaths } from "./data-yaml.ts";
 import { parseLabels } from "./labels.ts";
 import { findTruncation } from "./picture-check.ts";
+import { resizeBilinear } from "./resize.ts";
 import type { Box, Dataset, DatasetFacts, FileSystem, Image, LoadDatasetOptions, Problem, Sample } from "./types.ts";
 
 const suffixes = /\.(bmp|dng|jpe?g|mpo|png|tiff?|webp|pfm)$/i;
@@ -40,8 +41,7 @@ export async function loadDataset(options: LoadDatasetOptions): Promise<Dataset>
   }
   refuseUnusable({ where: `${config.file}, ${split}`, samples, labelled, problems });
   const names = singleClass ? ["item"] : config.names;
-  const load = (index: number) => pictures.load(samples[index]!.file);
-  return { split, samples, names, problems, backgrounds: samples.length - labelled, load };
+  return { split, samples, names, problems, backgrounds: samples.length - labelled, ...loads(samples, pictures) };
 }
 
 /** A dataset that was scanned before, e.g. in another thread: everything but its pictures is known. */
@@ -49,15 +49,22 @@ export function reopenDataset(
   known: DatasetFacts,
   options: Pick<LoadDatasetOptions, "fs" | "codec" | "cacheBytes">,
 ): Dataset {
-  const pictures = pictureCache(options);
-  return { ...known, load: (index) => pictures.load(known.samples[index]!.file) };
+  return { ...known, ...loads(known.samples, pictureCache(options)) };
+}
+
+const loads = (samples: readonly Sample[], pictures: PictureCache): Pick<Dataset, "load" | "loadResized"> => ({
+  load: (index) => pictures.load(samples[index]!.file),
+  loadResized: (index, width, height) => pictures.loadResized(samples[index]!.file, width, height),
+});
+
+interface PictureCache {
+  keep(file: string, image: Image): void;
+  load(file: string): Promise<Image>;
+  loadResized(file: string, width: number, height: number): Promise<Image>;
 }
 
 /** Decoded pictures by file; those that fit are kept. */
-function pictureCache(options: Pick<LoadDatasetOptions, "fs" | "codec" | "cacheBytes">): {
-  keep(file: string, image: Image): void;
-  load(file: string): Promise<Image>;
-} {
+function pictureCache(options: Pick<LoadDatasetOptions, "fs" | "codec" | "cacheBytes">): PictureCache {
   const { fs, codec, cacheBytes = pictureCacheBytes } = options;
   const kept = new Map<string, Image>();
   let bytes = 0;
@@ -75,7 +82,20 @@ function pictureCache(options: Pick<LoadDatasetOptions, "fs" | "codec" | "cacheB
     keep(file, image);
     return image;
   };
-  return { keep, load };
+  const loadResized = async (file: string, width: number, height: number): Promise<Image> => {
+    const key = `${width}x${height} ${file}`;
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const image = await load(file);
+    const resized = resizeBilinear(image, width, height);
+    // A smaller one takes the place of the picture, which a training asks for at one size alone.
+    if (resized.data.length < image.data.length && kept.delete(file)) {
+      bytes -= image.data.length;
+      keep(key, resized);
+    }
+    return resized;
+  };
+  return { keep, load, loadResized };
 }
 
 /** Where the labels of a picture lie: the last `images` folder of its path becomes `labels`, the suffix `.txt`. */

@@ -1,6 +1,7 @@
 // A picture of a dataset with its labels, fitted into an input rectangle.
 import { letterbox, type Placement, placeLongSide } from "./letterbox.ts";
-import type { Box, Dataset, LabelledImage } from "./types.ts";
+import { resizeBilinear } from "./resize.ts";
+import type { Box, Dataset, Image, LabelledImage } from "./types.ts";
 
 /** A picture ready for a batch. */
 export interface Input extends LabelledImage {
@@ -13,10 +14,11 @@ export async function placeSample(
   index: number,
   { width, height, imgsz }: { readonly width: number; readonly height: number; readonly imgsz: number },
 ): Promise<Input> {
-  const picture = await dataset.load(index);
-  const placement = placeLongSide(picture, { width, height }, imgsz);
+  const sample = dataset.samples[index]!;
+  const placement = placeLongSide(sample, { width, height }, imgsz);
   const { innerWidth, innerHeight, left, top } = placement;
-  const boxes = dataset.samples[index]!.boxes.map(
+  const picture = await loadResized(dataset, index, placement);
+  const boxes = sample.boxes.map(
     ([c, cx, cy, w, h]): Box => [
       c,
       (cx * innerWidth + left) / width,
@@ -26,4 +28,14 @@ export async function placeSample(
     ],
   );
   return { image: letterbox(picture, placement), boxes, placement };
+}
+
+/** A picture of a dataset at the size that it has in its input rectangle. */
+export async function loadResized(
+  dataset: Dataset,
+  index: number,
+  { innerWidth, innerHeight }: Placement,
+): Promise<Image> {
+  if (dataset.loadResized) return dataset.loadResized(index, innerWidth, innerHeight);
+  return resizeBilinear(await dataset.load(index), innerWidth, innerHeight);
 }

@@ -7,29 +7,49 @@ export function resizeBilinear(image: Image, width: number, height: number): Ima
   const columns = sampleAxis(image.width, width);
   const rows = sampleAxis(image.height, height);
   const out = new Uint8Array(width * height * 3);
-  const { data } = image;
-  const stride = image.width * 3;
+  // Rows of the source at the new width: the lower one of a row is often the upper one of the next.
+  let upper = { row: -1, line: new Float64Array(width * 3) };
+  let lower = { row: -1, line: new Float64Array(width * 3) };
   for (let y = 0; y < height; y++) {
-    const top = rows.low[y]! * stride;
-    const bottom = rows.high[y]! * stride;
-    const wy = rows.weight[y]!;
-    for (let x = 0; x < width; x++) {
-      const left = columns.low[x]! * 3;
-      const right = columns.high[x]! * 3;
-      const wx = columns.weight[x]!;
-      const at = (y * width + x) * 3;
-      for (let c = 0; c < 3; c++) {
-        const a = data[top + left + c]! * (1 - wx) + data[top + right + c]! * wx;
-        const b = data[bottom + left + c]! * (1 - wx) + data[bottom + right + c]! * wx;
-        out[at + c] = a * (1 - wy) + b * wy + 0.5;
-      }
-    }
+    const low = rows.low[y]!;
+    const high = rows.high[y]!;
+    if (upper.row !== low) [upper, lower] = [lower, upper];
+    if (upper.row !== low) resizeRow(image, low, columns, upper.line);
+    if (lower.row !== high) resizeRow(image, high, columns, lower.line);
+    upper.row = low;
+    lower.row = high;
+    blendRows(upper.line, lower.line, rows.weight[y]!, out, y * width * 3);
   }
   return { width, height, data: out };
 }
 
-/** For every output position the two source positions and the weight of the second. */
-function sampleAxis(from: number, to: number): { low: Int32Array; high: Int32Array; weight: Float64Array } {
+/** out[at ...] = a (1 - weight) + b weight, rounded. */
+function blendRows(a: Float64Array, b: Float64Array, weight: number, out: Uint8Array, at: number): void {
+  for (let i = 0; i < a.length; i++) out[at + i] = (a[i]! * (1 - weight) + b[i]! * weight + 0.5) | 0;
+}
+
+/** One row of the picture at the width of the samples. */
+function resizeRow({ width, data }: Image, row: number, { low, high, weight }: Samples, line: Float64Array): void {
+  const start = row * width * 3;
+  for (let x = 0, at = 0; x < low.length; x++) {
+    const left = start + low[x]! * 3;
+    const right = start + high[x]! * 3;
+    const w = weight[x]!;
+    line[at++] = data[left]! * (1 - w) + data[right]! * w;
+    line[at++] = data[left + 1]! * (1 - w) + data[right + 1]! * w;
+    line[at++] = data[left + 2]! * (1 - w) + data[right + 2]! * w;
+  }
+}
+
+/** Two source positions and the weight of the second. */
+interface Samples {
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+  readonly weight: Float64Array;
+}
+
+/** The samples of every output position. */
+function sampleAxis(from: number, to: number): Samples {
   const low = new Int32Array(to);
   const high = new Int32Array(to);
   const weight = new Float64Array(to);

@@ -4,8 +4,7 @@ import { type AffineArgs, randomAffine } from "./affine.ts";
 import { type AugmentArgs, augment } from "./augment.ts";
 import { placeLongSide } from "./letterbox.ts";
 import { drawCentre, drawShare, mixup, mosaic } from "./mosaic.ts";
-import { type Input, placeSample } from "./place-sample.ts";
-import { resizeBilinear } from "./resize.ts";
+import { type Input, loadResized, placeSample } from "./place-sample.ts";
 import type { Dataset, LabelledImage } from "./types.ts";
 
 /** Everything that changes training pictures by chance. */
@@ -64,7 +63,7 @@ export async function trainSample(
 
 /** A picture with a long side of `size`, the other rounded up, and its boxes. */
 async function resizedSample(dataset: Dataset, index: number, size: number): Promise<LabelledImage> {
-  const picture = await dataset.load(index);
-  const { innerWidth, innerHeight } = placeLongSide(picture, { width: size, height: size }, size);
-  return { image: resizeBilinear(picture, innerWidth, innerHeight), boxes: dataset.samples[index]!.boxes };
+  const sample = dataset.samples[index]!;
+  const image = await loadResized(dataset, index, placeLongSide(sample, { width: size, height: size }, size));
+  return { image, boxes: sample.boxes };
 }

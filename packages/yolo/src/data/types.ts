@@ -79,6 +79,8 @@ export interface DatasetFacts {
 export interface Dataset extends DatasetFacts {
   /** The decoded picture of `samples[index]`. */
   load(index: number): Promise<Image>;
+  /** The same at another size, as `resizeBilinear` makes it; kept at that size where pictures are kept. */
+  loadResized?(index: number, width: number, height: number): Promise<Image>;
 }
 
 /** What {@link Dataset} is read from. */

@@ -73,12 +73,20 @@ function sample({ width, height, data }: Image, x: number, y: number, out: Uint8
   const top = y >> 5;
   const wx = x & (steps - 1);
   const wy = y & (steps - 1);
+  const first = (top * width + left) * 3;
+  const below = first + width * 3;
+  if (left >= 0 && left + 1 < width && top >= 0 && top + 1 < height) {
+    for (let c = 0; c < 3; c++) {
+      const upper = data[first + c]! * (steps - wx) + data[first + 3 + c]! * wx;
+      const lower = data[below + c]! * (steps - wx) + data[below + 3 + c]! * wx;
+      out[at + c] = (upper * (steps - wy) + lower * wy + (steps * steps) / 2) >> 10;
+    }
+    return;
+  }
   const hasLeft = left >= 0;
   const hasRight = left + 1 < width;
   const hasTop = top >= 0;
   const hasBottom = top + 1 < height;
-  const first = (top * width + left) * 3;
-  const below = first + width * 3;
   for (let c = 0; c < 3; c++) {
     const p = hasTop && hasLeft ? data[first + c]! : borderLevel;
     const q = hasTop && hasRight ? data[first + 3 + c]! : borderLevel;
