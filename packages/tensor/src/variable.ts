@@ -7,7 +7,7 @@ import { type Shape, sameShape, showShape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 import { Trace } from "./trace.ts";
 
-/** A device that holds the newest value of Variables. */
+/** A device that holds the newest value of Variables, or whoever makes a value when it is first asked for. */
 export interface Holder {
   /** Brings a value home. @throws OpError if that takes waiting. */
   pull(variable: Variable): Tensor;
@@ -71,7 +71,7 @@ export class Variable {
     return value;
   }
 
-  /** Says that a device has assigned the value, and keeps it until someone asks. */
+  /** Says that a device has assigned the value, or will make it, and keeps it until someone asks. */
   heldBy(holder: Holder): void {
     this.#holder = holder;
     this.version++;

@@ -1,6 +1,6 @@
 // What a module is, and the walk over its fields that finds its Variables. Modules are plain classes; there is no registry.
 import { type Dtype, isFloating, type Tensor, Variable } from "@orepa/tensor";
-import { initialValues, Parameter } from "./parameter.ts";
+import { Parameter } from "./parameter.ts";
 
 /** Train: batch statistics, dropout. Eval: running statistics, no randomness. */
 export type Mode = "train" | "eval";
@@ -64,8 +64,7 @@ export const countModules = (module: object): number =>
 
 /** Gives every Parameter its first values, each from its own stream of (seed, key): adding a layer does not change the others. */
 export function initialize(module: object, seed: number): void {
-  for (const [key, parameter] of namedParameters(module))
-    parameter.assign(initialValues(parameter.init, parameter.shape, parameter.dtype, `${seed}/${key}`));
+  for (const [key, parameter] of namedParameters(module)) parameter.initialize(`${seed}/${key}`);
 }
 
 /** Casts every floating Variable in place, and returns the module; float64 is for gradient checks and exact merges. */

@@ -11,6 +11,7 @@ import {
   type Shape,
   type Tensor,
   Variable,
+  zeros,
 } from "@orepa/tensor";
 
 /** How a Parameter gets its first values: uniform in [-bound, bound), normal, one number, or given values. */
@@ -33,9 +34,21 @@ export class Parameter extends Variable {
   trainable: boolean;
 
   constructor(shape: Shape, init: Init, { trainable = true }: { readonly trainable?: boolean } = {}) {
-    super(initialValues(init, shape, "float32", `shape ${shape.join("x")}`));
+    super(zeros(shape));
     this.init = init;
     this.trainable = trainable;
+    this.initialize(`shape ${shape.join("x")}`);
+  }
+
+  /**
+   * Gives it its first values, random ones from the stream named `stream`. Uniform ones are drawn when someone asks for them: models
+   * are built to be looked at, or to take other weights, more often than to be trained.
+   */
+  initialize(stream: string): void {
+    const { init, shape, dtype } = this;
+    const draw = (): Tensor => initialValues(init, shape, dtype, stream);
+    if (init.kind === "uniform") this.heldBy({ pull: draw });
+    else this.assign(draw());
   }
 }
 
