@@ -15,6 +15,7 @@ import {
   UserError,
   validate,
 } from "@orepa/yolo";
+import type { Settings } from "../args.ts";
 import { feedSource, hasValidation, openSplit } from "../data.ts";
 import { writeDeployed } from "../deployment.ts";
 import { Failure } from "../failure.ts";
@@ -81,11 +82,6 @@ async function carryOut(
   const plan = await withStatistics(given, dataset, io);
   // val=false leaves out the validation of every epoch but not that of the result, where there are pictures for it.
   const valDataset = settings.val || (await hasValidation(settings.data, io)) ? await open("val") : null;
-  if (settings.plots) {
-    await writeLabelsChart(folder, dataset);
-    await writeBatchPictures(folder, dataset, settings);
-  }
-
   const stop = stopOnInterrupt(io);
   const write = await resultsWriter(plan);
   const report = trainReport(io, { imgsz: settings.imgsz, epochs: settings.epochs, folder });
@@ -111,6 +107,8 @@ async function carryOut(
         report(event);
         if (event.type === "batch") {
           onStep();
+          // Only now: the first step comes sooner.
+          if (waited + worked === 0 && settings.plots) await writeDataPictures(folder, dataset, settings);
           waited += event.dataSeconds;
           worked += event.stepSeconds;
         }
@@ -148,6 +146,12 @@ async function carryOut(
     `\n${epochs} epochs completed in ${clock((io.now() - started) / 1000)}, data wait ${share.toFixed(1)} % of the steps' time.`,
   );
   return { json: { epochs, last, run: folder, ...(await finish(plan, valDataset, io)) } };
+}
+
+/** What the training pictures hold, and the first batches of them. */
+async function writeDataPictures(folder: string, dataset: Dataset, settings: Settings): Promise<void> {
+  await writeLabelsChart(folder, dataset);
+  await writeBatchPictures(folder, dataset, settings);
 }
 
 /** Measures norms that came without statistics on the first training batch. */
