@@ -7,7 +7,9 @@ const places = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 const software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
-const args = ["--no-sandbox", "--disable-background-networking", ...software];
+/** Clearing the shared memory of groups of threads takes the processor a second per kernel. */
+const quick = "--enable-dawn-features=disable_workgroup_init";
+const args = ["--no-sandbox", "--disable-background-networking", ...software, quick];
 const executablePath = places.find((path) => existsSync(path));
 
 /** How Playwright starts it; undefined where there is none. */

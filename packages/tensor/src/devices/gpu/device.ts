@@ -41,7 +41,10 @@ interface Loaded {
 export interface GpuOptions {
   /** Most bytes that a buffer may have; by default what the adapter allows. */
   readonly largestBuffer?: number;
-  /** Whether WebGPU takes kernels written for it where there are any; gpu.js's alone otherwise. By default true. */
+  /**
+   * Whether WebGPU takes kernels written for it where there are any, or gpu.js's alone. By default it does on a graphics card:
+   * software adapters take longer to compile them.
+   */
   readonly tuned?: boolean;
 }
 
@@ -53,7 +56,7 @@ export function createGpu(name: GpuName = "gpu", options: GpuOptions = {}): GpuD
 export class GpuDevice implements Device, Holder {
   readonly name: GpuName;
   readonly #allowed: number;
-  readonly #tuned: boolean;
+  readonly #tuned: boolean | undefined;
   #opening: Promise<Engine> | undefined;
   #engine: Engine | undefined;
   /** Runs follow each other: they share Variables. */
@@ -61,10 +64,10 @@ export class GpuDevice implements Device, Holder {
   #variables = new WeakMap<Variable, State>();
   readonly #dropped = new FinalizationRegistry<State>((state) => this.#forget(state));
 
-  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY, tuned = true }: GpuOptions) {
+  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY, tuned }: GpuOptions) {
     this.name = name;
     this.#allowed = largestBuffer;
-    this.#tuned = tuned && (modeOf(name) ?? "webgpu") === "webgpu";
+    this.#tuned = (modeOf(name) ?? "webgpu") === "webgpu" ? tuned : false;
   }
   /** What the device holds now; nothing before the first run. */
   get usage(): GpuUsage {
@@ -79,14 +82,15 @@ export class GpuDevice implements Device, Holder {
   }
   load(hoisted: Hoisted): Executable {
     requireSingle(hoisted);
-    const plan = makePlan(hoisted, this.#tuned);
+    const tuned = this.#tuned ?? this.#engine?.hardware ?? true;
+    const plan = makePlan(hoisted, tuned);
     const footprint = footprintOf(plan);
     requireBuffers(this.name, footprint, this.#largestBuffer);
     const { arena, program, largest, copies } = footprint;
     const buffer = { needed: largest, available: this.#largestBuffer };
     const loaded: Loaded = {
       ...{ plan, footprint, kernels: new Map(), constants: new Map(), hoisted: new Map() },
-      ...{ engine: undefined, versions: undefined, plain: this.#tuned ? () => makePlan(hoisted, false) : undefined },
+      ...{ engine: undefined, versions: undefined, plain: tuned ? () => makePlan(hoisted, false) : undefined },
     };
     return {
       memory: { arena, program, copies, available: Number.POSITIVE_INFINITY, buffer },
@@ -135,7 +139,8 @@ export class GpuDevice implements Device, Holder {
   }
   async #run(loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
     const engine = await this.#open();
-    if (engine.mode !== "webgpu" && loaded.plain) {
+    const tuned = engine.mode === "webgpu" && (this.#tuned ?? engine.hardware);
+    if (!tuned && loaded.plain) {
       const plan = loaded.plain();
       Object.assign(loaded, { plan, footprint: footprintOf(plan), plain: undefined });
     }

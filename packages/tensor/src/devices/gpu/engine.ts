@@ -83,6 +83,8 @@ const NUMBER = 4;
 
 export class Engine {
   readonly mode: GpuMode;
+  /** Whether a graphics card computes. */
+  readonly hardware: boolean;
   /** Why values on the device cannot be trusted any more. */
   fault: string | undefined;
   readonly #gpu: GpuInstance;
@@ -95,15 +97,20 @@ export class Engine {
   #peakBytes = 0;
   #largestBuffer = Number.POSITIVE_INFINITY;
 
-  private constructor(mode: GpuMode, gpu: GpuInstance, lint: (text: string) => void) {
+  private constructor(
+    { mode, hardware }: Pick<Engine, "mode" | "hardware">,
+    gpu: GpuInstance,
+    lint: (text: string) => void,
+  ) {
     this.mode = mode;
+    this.hardware = hardware;
     this.#gpu = gpu;
     this.#lint = lint;
   }
   /** @throws whatever gpu.js says if the mode does not work here. */
-  static async open(mode: GpuMode): Promise<Engine> {
+  static async open(mode: GpuMode, hardware: boolean): Promise<Engine> {
     const [{ GPU }, { lintKernel }] = await Promise.all([gpuModule(), import("./lint.ts")]);
-    const engine = new Engine(mode, new GPU({ mode }), lintKernel);
+    const engine = new Engine({ mode, hardware }, new GPU({ mode }), lintKernel);
     try {
       const probe = await engine.upload(Float32Array.of(1));
       if (mode === "webgpu") engine.#share(probe.value as Shared);

@@ -44,6 +44,8 @@ const named = (about: string, software = false): Probe => ({
 });
 
 const PACKAGE = "webgpu";
+/** Kernels write shared memory before they read it; software adapters take a second per kernel to clear it. */
+const FLAGS = ["enable-dawn-features=disable_workgroup_init"];
 /** gpu.js looks for `navigator.gpu`. Node has it from a package, for those who have added it. @throws what the package's import throws. */
 async function findNavigatorGpu(): Promise<Gpu | undefined> {
   if (host.navigator?.gpu || !onNode()) return host.navigator?.gpu;
@@ -52,7 +54,7 @@ async function findNavigatorGpu(): Promise<Gpu | undefined> {
     globals: object;
   };
   Object.assign(globalThis, globals);
-  const navigator = { hardwareConcurrency: host.navigator?.hardwareConcurrency ?? 1, gpu: create([]) };
+  const navigator = { hardwareConcurrency: host.navigator?.hardwareConcurrency ?? 1, gpu: create(FLAGS) };
   Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   return navigator.gpu;
 }

@@ -68,15 +68,17 @@ export const convInput: Tuned<"convInput"> = ({ inputs: [map, weight], params, o
       },
     },
     store: {
+      base: `${group} * ${whole(Cg * g.H * g.W)}`,
+      perRow: g.H * g.W,
       lines: [
         ...phases.lines,
         ...coordinates("column", [g.N, ...counts], "p").lines,
         `let i = ${q0} * ${whole(s[0])} + ${shift(0)};`,
         `let j = ${q1} * ${whole(s[1])} + ${shift(1)};`,
       ],
-      index: sum(0, [g.C * g.H * g.W, Cg * g.H * g.W, g.H * g.W, g.W, 1], [n, group, "row", "i", "j"]),
+      index: sum(0, [g.C * g.H * g.W, g.W, 1], [n, "i", "j"]),
       ...(counts.some((count, axis) => count * s[axis]! > sides[axis]!) && {
-        inside: `i < ${whole(g.H)} && j < ${whole(g.W)}`,
+        inside: `${below4("i", g.H)} & ${below4("j", g.W)}`,
       }),
     },
     reads: [w.root, y!.root],

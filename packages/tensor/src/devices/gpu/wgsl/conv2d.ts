@@ -46,8 +46,10 @@ export const conv2d: Tuned<"conv2d"> = ({ inputs: [input, weight], params, outpu
       },
     },
     store: {
-      lines: [`let image = column / ${whole(pixels)};`],
-      index: `(image * ${whole(g.O)} + z * ${whole(Og)} + row) * ${whole(pixels)} + column % ${whole(pixels)}`,
+      base: `z * ${whole(Og * pixels)}`,
+      perRow: pixels,
+      lines: [],
+      index: `column / ${whole(pixels)} * ${whole(g.O * pixels)} + column % ${whole(pixels)}`,
     },
     reads: [w.root, x!.root],
     result: b.result(output!).root,

@@ -2,7 +2,7 @@
 import { sizeOf } from "../../../shape.ts";
 import type { Place } from "../place.ts";
 import type { Tuned } from "./overlay.ts";
-import { strided, sum } from "./text.ts";
+import { strided, sum, whole } from "./text.ts";
 import { type Operand, productLaunch } from "./tiles.ts";
 
 /** A matrix of a batch; `cell` and `term` are its axes counted from the end. */
@@ -25,7 +25,7 @@ export const matmul: Tuned<"matmul"> = ({ inputs: [a, b], outputs: [y] }, builde
     ...{ rows, columns, terms: a!.shape.at(-1)!, depth: sizeOf(y!.shape.slice(0, -2)) },
     left: operand(left, 2, 1),
     right: operand(right, 1, 2),
-    store: { lines: [], index: sum(0, [rows * columns, columns, 1], ["z", "row", "column"]) },
+    store: { base: `z * ${whole(rows * columns)}`, perRow: columns, lines: [], index: "column" },
     reads: [left.root, right.root],
     result: builder.result(y!).root,
   });

@@ -2,7 +2,7 @@
 // makes a tile of the result from strips of both operands in its shared memory, each thread 4 x 4 elements of it.
 import type { Builder } from "../builder.ts";
 import type { Root } from "../place.ts";
-import { bindings, whole } from "./text.ts";
+import { below4, bindings, whole } from "./text.ts";
 
 /** A matrix by its elements, four neighbours across the terms of the sum at once. */
 export interface Operand {
@@ -24,8 +24,15 @@ export interface Product {
   readonly parts?: number;
   readonly left: Operand;
   readonly right: Operand;
-  /** The index of an element of the result from `z`, `row` and `column`. */
-  readonly store: { readonly lines: readonly string[]; readonly index: string; readonly inside?: string };
+  /** Where the result's elements go: `base` plus `row * perRow` plus the index of four columns, made by `lines` from `column`. */
+  readonly store: {
+    readonly base: string;
+    readonly perRow: number;
+    readonly lines: readonly string[];
+    readonly index: string;
+    /** Which of the four are in the result. */
+    readonly inside?: string;
+  };
   readonly reads: readonly [Root, Root];
   readonly result: Root;
 }
@@ -100,20 +107,12 @@ function productText(
   return [
     ...bindings(2, 1),
     ...strips.flatMap(({ functions }) => functions),
-    "fn store(z: u32, row: u32, column: u32, value: f32) {",
-    `if (row < ${whole(rows)} && column < ${whole(columns)}) {`,
-    ...store.lines,
-    store.inside === undefined ? "" : `if (${store.inside}) {`,
-    `y0[${store.index}] = value;`,
-    store.inside === undefined ? "" : "}",
-    "}",
-    "}",
     // One more than the tile is wide, so that threads side by side write to different banks.
     `var<workgroup> left: array<vec4<f32>, ${DEPTH * (down + 1)}>;`,
     `var<workgroup> right: array<vec4<f32>, ${DEPTH * (across + 1)}>;`,
     `@compute @workgroup_size(${threads})`,
     "fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) id: u32) {",
-    `let z = group.z / ${whole(parts)};`,
+    `var z = group.z / ${whole(parts)};`,
     ...strips.flatMap(({ starts }) => starts),
     ...FOUR.map((i) => `var s${i} = vec4<f32>();`),
     `let start = (group.z % ${whole(parts)}) * ${whole(length)};`,
@@ -127,9 +126,17 @@ function productText(
     "}",
     "workgroupBarrier();",
     "}",
+    "z = group.z;",
     `let row = (group.y * ${whole(down)} + id / ${whole(across)}) * 4u;`,
-    `let column = (group.x * ${whole(across)} + id % ${whole(across)}) * 4u;`,
-    ...FOUR.flatMap((i) => FOUR.map((j) => `store(group.z, row + ${i}u, column + ${j}u, s${i}[${j}]);`)),
+    `let column = (group.x * ${whole(across)} + id % ${whole(across)}) * 4u + vec4(0u, 1u, 2u, 3u);`,
+    ...store.lines,
+    `let index = ${store.base} + row * ${whole(store.perRow)} + ${store.index};`,
+    `let inside = ${[below4("column", columns), ...(store.inside === undefined ? [] : [store.inside])].join(" & ")};`,
+    ...FOUR.flatMap((i) => [
+      `if (row + ${i}u < ${whole(rows)}) {`,
+      ...FOUR.map((j) => `if (inside[${j}]) { y0[index[${j}] + ${whole(i * store.perRow)}] = s${i}[${j}]; }`),
+      "}",
+    ]),
     "}",
   ]
     .filter((line) => line !== "")
