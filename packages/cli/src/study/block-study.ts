@@ -33,7 +33,9 @@ export interface BlockRow extends BlockSize {
   readonly bytes_kept: number;
   /** Bytes of the planned arena and of what the program holds. */
   readonly planned_bytes: number;
+  /** Median of the rounds, and between which half of them lie. */
   readonly step_ms: number;
+  readonly step_ms_quartiles: readonly [low: number, high: number];
   readonly parameters: number;
   /** Operations of one forward pass, and those of them that a plain convolution would not need. */
   readonly flops: number;
@@ -108,7 +110,8 @@ export async function studyBlocks(
         ...{ ...size, method },
         bytes_kept: blockBytesKept(method, size),
         planned_bytes: planned ? planned.arena + planned.program : peakBytes,
-        step_ms: times.get(method)!,
+        step_ms: times.get(method)!.median,
+        step_ms_quartiles: times.get(method)!.quartiles,
         parameters: parameterCount(block),
         ...{ flops, extra_flops: flops - plain },
       };

@@ -11,15 +11,44 @@ interface Method {
   readonly offline?: true;
   readonly reparam: Reparam;
   readonly title: string;
+  /** What it is, for the report. */
+  readonly about: string;
 }
 
 /** By the names of methods= and of the results. */
 export const METHODS = {
-  plain: { reparam: "none", title: "plain" },
-  dbb: { block: "dbb", reparam: "dbb", title: "DBB" },
-  repvgg: { block: "repvgg", reparam: "repvgg", title: "RepVGG" },
-  orepa: { block: "orepa", reparam: "orepa", title: "OREPA" },
-  "orepa-offline": { block: "orepa", offline: true, reparam: "orepa-offline", title: "OREPA offline" },
+  plain: {
+    reparam: "none",
+    title: "plain",
+    about: "a convolution, its norm and SiLU: nothing to merge, and what all others are once deployed",
+  },
+  dbb: {
+    block: "dbb",
+    reparam: "dbb",
+    title: "DBB",
+    about: "diverse branch block (arXiv 2103.13425): four branches on feature maps with norms of their own",
+  },
+  repvgg: {
+    block: "repvgg",
+    reparam: "repvgg",
+    title: "RepVGG",
+    about:
+      "RepVGG's block (arXiv 2101.03697): 3x3, 1x1 and, where shapes allow, identity, on feature maps with norms of their own",
+  },
+  orepa: {
+    block: "orepa",
+    reparam: "orepa",
+    title: "OREPA",
+    about:
+      "online re-parameterization (arXiv 2204.00826): six branches that merge into one kernel before the convolution, at every step",
+  },
+  "orepa-offline": {
+    block: "orepa",
+    offline: true,
+    reparam: "orepa-offline",
+    title: "OREPA offline",
+    about: "OREPA's six branches on feature maps with norms of their own: what merging online saves",
+  },
 } as const satisfies Record<string, Method>;
 
 /** A method's name. */

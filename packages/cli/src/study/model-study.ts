@@ -10,13 +10,16 @@ import { inTurns } from "./turns.ts";
 /** The result for one method; the names are those of the JSON. */
 export interface ModelRow {
   readonly method: MethodName;
+  /** Median of the rounds, and between which half of them lie. */
   readonly step_ms: number;
+  readonly step_ms_quartiles: readonly [low: number, high: number];
   /** Bytes of the planned arena and of what the program holds; Variables come beside them. */
   readonly planned_bytes: number;
   readonly variable_bytes: number;
   readonly parameters: number;
   /** Milliseconds of inference once deployed, and its parameters. */
   readonly deployed_ms: number;
+  readonly deployed_ms_quartiles: readonly [low: number, high: number];
   readonly deployed_parameters: number;
 }
 
@@ -51,11 +54,13 @@ export async function studyModel(
     const { planned, peakBytes, variableBytes } = training.reports.get(method)!;
     return {
       method,
-      step_ms: training.times.get(method)!,
+      step_ms: training.times.get(method)!.median,
+      step_ms_quartiles: training.times.get(method)!.quartiles,
       planned_bytes: planned ? planned.arena + planned.program : peakBytes,
       variable_bytes: variableBytes,
       parameters: parameterCount(createModel(architecture)),
-      deployed_ms: inference.times.get(method)!,
+      deployed_ms: inference.times.get(method)!.median,
+      deployed_ms_quartiles: inference.times.get(method)!.quartiles,
       deployed_parameters: parameterCount(createModel({ ...architecture, fused: true })),
     };
   });

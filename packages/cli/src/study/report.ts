@@ -1,8 +1,10 @@
 // The study as a Markdown report with charts.
 
-import { barChart, type LineChart, lineCharts } from "../charts.ts";
+import { type LineChart, lineCharts } from "../charts.ts";
+import { accuracyCharts, accuracySection } from "./accuracy-report.ts";
 import type { AccuracyRow } from "./accuracy-study.ts";
 import type { BlockRow } from "./block-study.ts";
+import { mebibytes, methodsOf, percent, table, times, title, withQuartiles } from "./markdown.ts";
 import { METHODS, type MethodName, methodNames } from "./methods.ts";
 import type { ModelRow } from "./model-study.ts";
 
@@ -27,30 +29,18 @@ export interface Chart {
 }
 
 const MEBIBYTE = 2 ** 20;
-const mebibytes = (bytes: number): string => (bytes / MEBIBYTE).toFixed(1);
-const title = (method: MethodName): string => METHODS[method].title;
+const [KEPT, STEP] = ["study-kept.svg", "study-step.svg"];
 
 /** Charts of the parts that there are. */
 export function studyCharts({ blocks, accuracy }: Study): Chart[] {
-  const charts: Chart[] = [];
-  if (blocks.length > 0) {
-    charts.push({
-      file: "study-kept.svg",
-      svg: overSizes(blocks, "MiB kept for backward", (r) => r.bytes_kept / MEBIBYTE),
-    });
-    charts.push({ file: "study-step.svg", svg: overSizes(blocks, "ms a training step", (r) => r.step_ms) });
-  }
-  for (const data of dataOf(accuracy)) {
-    const bars = summaries(accuracy, data).map(({ method, map }) => ({
-      label: METHODS[method].title,
-      value: Number((100 * map.mean).toFixed(1)),
-    }));
-    charts.push({
-      file: `study-map-${fileName(data)}.svg`,
-      svg: barChart(`mAP50-95 in percent, ${fileName(data)}`, bars),
-    });
-  }
-  return charts;
+  const costs =
+    blocks.length === 0
+      ? []
+      : [
+          { file: KEPT, svg: overSizes(blocks, "MiB kept for backward", (row) => row.bytes_kept / MEBIBYTE) },
+          { file: STEP, svg: overSizes(blocks, "ms a training step", (row) => row.step_ms) },
+        ];
+  return [...costs, ...accuracyCharts(accuracy)];
 }
 
 /** One line per method over the sizes in their order. */
@@ -65,15 +55,23 @@ function overSizes(blocks: readonly BlockRow[], what: string, value: (row: Block
 
 /** The whole report; charts are named by their files, which lie beside it. */
 export function studyReport(study: Study): string {
-  const charts = studyCharts(study).map(({ file }) => `![${file}](${file})`);
+  const { setting, blocks, model, accuracy } = study;
+  const compared = methodsOf([...blocks, ...model.rows, ...accuracy]);
   return [
     "# What re-parameterization costs and what it brings",
     "",
-    ...study.setting.map((line) => `- ${line}`),
-    ...blockSection(study.blocks),
-    ...modelSection(study.model),
-    ...accuracySection(study.accuracy),
-    ...(charts.length > 0 ? ["", "## Charts", "", ...charts] : []),
+    "A re-parameterized block trains with several branches and is deployed as one plain 3x3 convolution of the same function. What this",
+    "costs while training is compared here, and what it brings in accuracy. Everything ran in this program, so a ratio compares the",
+    "methods and not their programs; absolute times belong to the machine below.",
+    "",
+    ...compared.map((method) => `- **${title(method)}**: ${METHODS[method].about}`),
+    "",
+    "Measured on:",
+    "",
+    ...setting.map((line) => `- ${line}`),
+    ...blockSection(blocks),
+    ...modelSection(model),
+    ...accuracySection(accuracy),
     "",
   ].join("\n");
 }
@@ -81,15 +79,14 @@ export function studyReport(study: Study): string {
 function blockSection(blocks: readonly BlockRow[]): string[] {
   if (blocks.length === 0) return [];
   const rows = blocks.map((row) => {
-    const orepa = blocks.find((other) => other.method === "orepa" && sameSize(other, row));
+    const plain = otherOf(blocks, row, "plain");
     return [
-      `${row.channels} ch, ${row.size} px, batch ${row.batch}`,
+      sizeOf(row),
       title(row.method),
       mebibytes(row.bytes_kept),
-      orepa ? percent(1 - orepa.bytes_kept / row.bytes_kept) : "",
       mebibytes(row.planned_bytes),
-      row.step_ms.toFixed(1),
-      orepa ? `${(row.step_ms / orepa.step_ms).toFixed(2)}x` : "",
+      withQuartiles(row.step_ms, row.step_ms_quartiles),
+      plain ? times(row.step_ms, plain.step_ms) : "",
       row.parameters.toLocaleString("en-US"),
       (row.extra_flops / 1e9).toFixed(2),
     ];
@@ -98,36 +95,69 @@ function blockSection(blocks: readonly BlockRow[]): string[] {
     "",
     "## One block",
     "",
-    "A 3x3 block with its norms and SiLU: forward, backward to input and parameters, SGD with momentum. Kept is what lies in memory when",
-    "the forward pass ends and is read by the backward pass. Times are medians of rounds in which all methods took turns.",
+    "A 3x3 block with its norms and SiLU: forward, backward to input and parameters, SGD with momentum.",
+    ...comparison(blocks),
+    "",
+    "All figures. *Kept* is what lies in memory when the forward pass ends and is read by the backward pass, the input included; *planned*",
+    "is all that a step takes beside its parameters. Both are counted, the same on every machine. A time is the median of the rounds, in",
+    "which all methods took turns, and in brackets between which half of the rounds lie. *Extra* are the operations of a forward pass",
+    "that the plain block has not.",
     "",
     ...table(
-      [
-        "block",
-        "method",
-        "kept, MiB",
-        "OREPA keeps less",
-        "planned, MiB",
-        "step, ms",
-        "OREPA is faster",
-        "parameters",
-        "extra GFLOP forward",
-      ],
+      ["block", "method", "kept, MiB", "planned, MiB", "step, ms", "of plain", "parameters", "extra GFLOP"],
       rows,
     ),
+    "",
+    `![Memory kept for the backward pass over the sizes](${KEPT})`,
+    "",
+    `![Milliseconds of a training step over the sizes](${STEP})`,
+  ];
+}
+
+/** OREPA against each of the others, size by size; nothing without it. */
+function comparison(blocks: readonly BlockRow[]): string[] {
+  const own = blocks.filter(({ method }) => method === "orepa");
+  const others = methodNames.filter((name) => name !== "orepa" && blocks.some(({ method }) => method === name));
+  if (own.length === 0 || others.length === 0) return [];
+  const slower = own.flatMap((row) =>
+    others
+      .filter(
+        (name) => name !== "plain" && (otherOf(blocks, row, name)?.step_ms ?? Number.POSITIVE_INFINITY) < row.step_ms,
+      )
+      .map((name) => `${title(name)} at ${sizeOf(row)}`),
+  );
+  return [
+    "",
+    "OREPA against the others: by what share it keeps less memory (below 0: more), and how many times as fast its step is (below 1: slower).",
+    "",
+    ...table(
+      ["block", ...others.flatMap((name) => [`memory less than ${title(name)}`, `speed of ${title(name)}`])],
+      own.map((row) => [
+        sizeOf(row),
+        ...others.flatMap((name) => {
+          const other = otherOf(blocks, row, name);
+          return other ? [percent(1 - row.bytes_kept / other.bytes_kept), times(other.step_ms, row.step_ms)] : ["", ""];
+        }),
+      ]),
+      1,
+    ),
+    "",
+    slower.length === 0
+      ? "Its step was faster than those of all other branched blocks at every size."
+      : `Its step was slower than that of ${slower.join(", ")}: there, making the kernel costs more than the maps of other methods.`,
   ];
 }
 
 function modelSection({ label, imgsz, batch, rows }: Study["model"]): string[] {
   if (rows.length === 0) return [];
   const plain = rows.find(({ method }) => method === "plain");
-  const ratio = (value: number, of: number | undefined): string =>
-    of === undefined ? "" : `${(value / of).toFixed(3)}x`;
   return [
     "",
     `## ${label}, ${imgsz} px, batch ${batch}`,
     "",
-    "Whole training steps (loss, clipping, SGD, average of the weights), and the inference of the deployed network.",
+    "The blocks of each method in the place of the 3x3 convolutions with stride 2, all else the same. Whole training steps (loss, clipping,",
+    "SGD, average of the weights), and the inference of the deployed network, which is the same network for every method: differences",
+    "between the times of inference are those of the measurement.",
     "",
     ...table(
       [
@@ -138,91 +168,24 @@ function modelSection({ label, imgsz, batch, rows }: Study["model"]): string[] {
         "Variables, MiB",
         "parameters",
         "deployed, ms",
-        "of plain",
         "parameters deployed",
       ],
       rows.map((row) => [
         title(row.method),
-        row.step_ms.toFixed(1),
-        ratio(row.step_ms, plain?.step_ms),
+        withQuartiles(row.step_ms, row.step_ms_quartiles),
+        plain ? times(row.step_ms, plain.step_ms) : "",
         mebibytes(row.planned_bytes),
         mebibytes(row.variable_bytes),
         row.parameters.toLocaleString("en-US"),
-        row.deployed_ms.toFixed(1),
-        ratio(row.deployed_ms, plain?.deployed_ms),
+        withQuartiles(row.deployed_ms, row.deployed_ms_quartiles),
         row.deployed_parameters.toLocaleString("en-US"),
       ]),
+      1,
     ),
   ];
 }
 
-function accuracySection(accuracy: readonly AccuracyRow[]): string[] {
-  if (accuracy.length === 0) return [];
-  const sections = dataOf(accuracy).map((data) => [
-    "",
-    `On ${data}:`,
-    "",
-    ...table(
-      ["method", "seeds", "mAP50", "mAP50-95", "every mAP50-95"],
-      summaries(accuracy, data).map(({ method, all, map50, map }) => [
-        title(method),
-        String(all.length),
-        spread(map50),
-        spread(map),
-        all.map((value) => value.toFixed(3)).join(", "),
-      ]),
-    ),
-  ]);
-  return [
-    "",
-    "## Accuracy",
-    "",
-    "Short trainings with the same seeds, pictures and settings for every method, measured on the deployed networks: mean and sample",
-    "standard deviation over the seeds. Differences within that spread say nothing.",
-    ...sections.flat(),
-  ];
-}
-
-interface Statistics {
-  readonly mean: number;
-  readonly deviation: number;
-}
-
-/** The methods of some data, each with its values. */
-function summaries(accuracy: readonly AccuracyRow[], data: string) {
-  const rows = accuracy.filter((row) => row.data === data);
-  return methodsOf(rows).map((method) => {
-    const own = rows.filter((row) => row.method === method);
-    const all = own.map((row) => row.map50_95);
-    return { method, all, map50: statistics(own.map((row) => row.map50)), map: statistics(all) };
-  });
-}
-
-function statistics(values: readonly number[]): Statistics {
-  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  const squares = values.reduce((sum, v) => sum + (v - mean) ** 2, 0);
-  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : Number.NaN };
-}
-
-const spread = ({ mean, deviation }: Statistics): string =>
-  Number.isNaN(deviation) ? mean.toFixed(3) : `${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
-/** Whole percents; adding 0 turns -0 into 0. */
-const percent = (part: number): string => `${Math.round(100 * part) + 0} %`;
-const sameSize = (a: BlockRow, b: BlockRow): boolean =>
-  a.channels === b.channels && a.size === b.size && a.batch === b.batch;
-const methodsOf = (rows: readonly { readonly method: MethodName }[]): MethodName[] =>
-  methodNames.filter((name) => rows.some(({ method }) => method === name));
-const dataOf = (rows: readonly AccuracyRow[]): string[] => [...new Set(rows.map(({ data }) => data))];
-/** `.../bccd/data.yaml`: bccd. */
-const fileName = (data: string): string =>
-  data
-    .replace(/[/\\]?data\.ya?ml$|\.ya?ml$/, "")
-    .split(/[/\\]/)
-    .at(-1)!
-    .replace(/[^\w-]+/g, "-") || "data";
-
-/** A Markdown table. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, i) => (i < 2 ? "---" : "---:"))), ...rows.map(line)];
-}
+const sizeOf = ({ channels, size, batch }: BlockRow): string => `${channels} ch, ${size} px, batch ${batch}`;
+/** The row of another method at the same size. */
+const otherOf = (blocks: readonly BlockRow[], row: BlockRow, method: MethodName): BlockRow | undefined =>
+  blocks.find((other) => other.method === method && sizeOf(other) === sizeOf(row));

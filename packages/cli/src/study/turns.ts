@@ -3,11 +3,17 @@
 /** Runs that are thrown away: the first compiles, in the second the engine catches up. */
 const WARM = 2;
 
-/** Median milliseconds of each candidate over `repeats` rounds. */
+/** Milliseconds over the rounds: the middle, and between which half of them lie. */
+export interface Times {
+  readonly median: number;
+  readonly quartiles: readonly [low: number, high: number];
+}
+
+/** The times of each candidate over `repeats` rounds. */
 export async function inTurns<N extends string>(
   candidates: ReadonlyMap<N, () => Promise<unknown>>,
   { repeats, now, onRound }: { repeats: number; now: () => number; onRound: (done: number, total: number) => void },
-): Promise<ReadonlyMap<N, number>> {
+): Promise<ReadonlyMap<N, Times>> {
   const times = new Map<N, number[]>([...candidates.keys()].map((name) => [name, []]));
   const total = WARM + repeats;
   for (let round = 0; round < total; round++) {
@@ -18,10 +24,17 @@ export async function inTurns<N extends string>(
     }
     onRound(round + 1, total);
   }
-  return new Map([...times].map(([name, list]) => [name, median(list)]));
+  return new Map([...times].map(([name, list]) => [name, timesOf(list)]));
 }
 
-function median(values: readonly number[]): number {
+function timesOf(values: readonly number[]): Times {
   const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+  return { median: quantile(sorted, 0.5), quartiles: [quantile(sorted, 0.25), quantile(sorted, 0.75)] };
+}
+
+/** Between two values a weighted mean of them. */
+function quantile(sorted: readonly number[], share: number): number {
+  const at = share * (sorted.length - 1);
+  const [before, after] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!];
+  return before + (at - Math.floor(at)) * (after - before);
 }
