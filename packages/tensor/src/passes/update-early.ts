@@ -93,7 +93,11 @@ function readsBefore(
     }
     for (const t of e.inputs.map(baseOf))
       if (!late.has(i)) last.set(t, i);
-      else if (!view) lateReads.set(t, [...(lateReads.get(t) ?? []), i]);
+      else if (!view) {
+        const known = lateReads.get(t);
+        if (known) known.push(i);
+        else lateReads.set(t, [i]);
+      }
   });
   /** The late equations that lead to a value. */
   const leadingTo = (t: Tensor): ReadonlySet<number> => {

@@ -3,6 +3,7 @@
 import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import type { Hoisted } from "../../passes/hoist.ts";
+import { uniform } from "../../passes/program.ts";
 import { hostCall } from "../../primitives/host-call.ts";
 import { sizeOf } from "../../shape.ts";
 import { type Concrete, concrete, contiguous, fromData, type Tensor } from "../../tensor.ts";
@@ -179,6 +180,12 @@ class WasmDevice implements Device, Holder {
     state.version = v.version;
   }
   #write({ address, spec }: Transfer, value: Concrete): void {
+    // Much of what a training begins with repeats one number.
+    const number = spec.dtype === "int32" ? undefined : uniform(value);
+    if (number !== undefined) {
+      this.#floats.fill(number, address / 4, address / 4 + value.size);
+      return;
+    }
     const data = contiguous(value);
     if (spec.dtype === "int32" && data.some((n) => Math.abs(n) > LARGEST_INTEGER))
       throw new OpError("wasm", `whole numbers up to ${LARGEST_INTEGER}`, "a larger one", "use device cpu");

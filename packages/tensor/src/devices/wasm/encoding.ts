@@ -35,7 +35,8 @@ export const float64 = (x: number): number[] => littleEndian(8, (view) => view.s
 export const int32 = (n: number): number[] => littleEndian(4, (view) => view.setInt32(0, n, true));
 
 /** The count, then the items. */
-export const list = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
+export const list = (items: readonly (readonly number[])[]): number[] =>
+  concatenated([unsigned(items.length), ...items]);
 
 /** UTF-8 after its length. */
 export function text(s: string): number[] {
@@ -44,11 +45,15 @@ export function text(s: string): number[] {
 }
 
 /** A numbered section of a module. */
-export const section = (id: number, content: readonly number[]): number[] => [
-  id,
-  ...unsigned(content.length),
-  ...content,
-];
+export const section = (id: number, content: readonly number[]): number[] =>
+  concatenated([[id], unsigned(content.length), content]);
+
+/** Lists one behind the other; they are long where they are code. */
+function concatenated(parts: readonly (readonly number[])[]): number[] {
+  const all: number[] = [];
+  for (const part of parts) for (const byte of part) all.push(byte);
+  return all;
+}
 
 function littleEndian(size: number, write: (view: DataView) => void): number[] {
   const bytes = new Uint8Array(size);

@@ -1,7 +1,7 @@
 // The fused kernels of a program: equal expressions share one, all come in one module.
 import { assemble, type Definition } from "../assembler.ts";
 import { fusedKernel } from "./emit.ts";
-import type { Expression } from "./expression.ts";
+import type { Expression, Ref } from "./expression.ts";
 
 /** Gives kernels names that are stable: "fused0", "fused1", ... in the order of their first use. */
 export class FusedKernels {
@@ -24,12 +24,19 @@ export class FusedKernels {
   }
 }
 
-/** Equal for equal expressions. JSON alone would write -0 as 0 and all numbers that are not finite as null. */
-const keyOf = (expression: Expression): string =>
-  JSON.stringify(expression, (_, value: unknown) =>
-    typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))
-      ? value
-      : Object.is(value, -0)
-        ? "-0"
-        : String(value),
-  );
+/** Equal for equal expressions. */
+const keyOf = ({ operands, scalars, nodes, stores, sums }: Expression): string =>
+  [
+    operands.join(),
+    scalars,
+    nodes.map(({ name, args }) => `${name} ${args.map(keyOfRef).join()}`).join(";"),
+    stores.map(({ access, value }) => `${access} ${keyOfRef(value)}`).join(),
+    sums.map(keyOfRef).join(),
+  ].join("|");
+
+function keyOfRef(ref: Ref): string {
+  if ("operand" in ref) return `o${ref.operand}`;
+  if ("node" in ref) return `n${ref.node}`;
+  if ("scalar" in ref) return `s${ref.scalar}`;
+  return Object.is(ref.constant, -0) ? "-0" : `${ref.constant}`;
+}
