@@ -17,7 +17,17 @@ test("doctor tells of every device whether it works, and how to have it if not",
     const at = lines.findIndex((text) => text.startsWith(`${name} `));
     expect(lines[at]).toContain(works ? "works" : "absent");
     expect(lines[at]).toContain(about);
-    expect(lines[at]!.endsWith("(device=auto)")).toBe(name === auto);
     if (!works) expect(lines[at + 1]).toContain(`to have it: ${fix}`);
   }
+  expect(lines[1]).toBe(`without device= the commands compute on ${auto}`);
+});
+
+test("a device that is named and absent is one line that says what to add, before anything else is done", async () => {
+  const io = captureIo();
+  expect(await run(["train", "device=gpu:headlessgl", "epochs=1"], io)).toBe(EXIT.user);
+  expect(io.errors()).toBe(
+    "error: gpu:headlessgl: expected a gpu to compute on, got no package gl " +
+      "(pnpm add -w gl@8.1.6 --allow-build=gl, which compiles for minutes)\n",
+  );
+  expect(io.output()).toBe("");
 });

@@ -2,6 +2,7 @@
 
 import { DeviceError, OpError } from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
+import { closeDevices } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import { helpText } from "./help.ts";
 import { type Io, line } from "./io.ts";
@@ -39,5 +40,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     if (!(isFailure || error instanceof UserError || error instanceof OpError)) throw error;
     io.writeError(`error: ${error.message.replace(/\s*\n\s*/g, " ")}\n`);
     return isFailure ? EXIT.defect : EXIT.user;
+  } finally {
+    await closeDevices();
   }
 }

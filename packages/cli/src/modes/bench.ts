@@ -4,7 +4,7 @@ import { loadavg } from "node:os";
 import { type Limit, openLimit } from "@orepa/tensor/wasm";
 import { inferenceWorkload, type Measurement, measure, trainingWorkload, type WorkloadOptions } from "@orepa/yolo";
 import { type Io, line } from "../io.ts";
-import { deviceOf, greet, type ModeFunction } from "../mode.ts";
+import { greet, type ModeFunction } from "../mode.ts";
 import { createModel, DEFAULT_MODEL, findModel } from "../models.ts";
 import { placeOf } from "../modules.ts";
 import { progressLine } from "../progress.ts";
@@ -15,7 +15,6 @@ const DEFAULT_BATCH = 8;
 /** Prints milliseconds, GFLOP/s and their part of the limit, and planned memory. */
 export const bench: ModeFunction = async ({ settings, given }, io) => {
   const { repeats } = settings;
-  const { name, device, threads } = deviceOf(settings);
   const imgsz = Math.ceil((given.has("imgsz") ? settings.imgsz : DEFAULT_SIDE) / 32) * 32;
   const batch = given.has("batch") ? settings.batch : DEFAULT_BATCH;
   const { architecture, weights } = await findModel(
@@ -23,16 +22,16 @@ export const bench: ModeFunction = async ({ settings, given }, io) => {
     await placeOf(settings, io.cwd),
     settings.reparam,
   );
+  const { name, device, threads, about } = await greet(io, settings);
   const classes = weights?.names.length;
   const options: WorkloadOptions = {
     createModel: () => createModel(architecture, classes === undefined ? {} : { nc: classes }),
     ...{ imgsz, batch, device },
   };
-  greet(io, settings);
   const load = loadavg()[0]!;
   line(
     io,
-    `${architecture.label}, ${imgsz} px, batch ${batch}, ${threads} ${threads === 1 ? "thread" : "threads"}, ` +
+    `${architecture.label}, ${imgsz} px, batch ${batch}, ${about}, ` +
       `median of ${repeats}, load average ${load.toFixed(2)}`,
   );
   const limit = await openLimit(threads);

@@ -1,7 +1,7 @@
 // orepa predict: finds objects in pictures and draws them.
 
 import path from "node:path";
-import { compile, fromData, MemoryError, type Tensor } from "@orepa/tensor";
+import { compile, type DeviceSpec, fromData, MemoryError, type Tensor } from "@orepa/tensor";
 import {
   type DetectedBox,
   type DetectModel,
@@ -15,7 +15,7 @@ import type { Settings } from "../args.ts";
 import { drawBoxes } from "../draw.ts";
 import { encode, nodeCodec, toCanvas } from "../image-codec.ts";
 import { type Io, line, warn } from "../io.ts";
-import { deviceOf, greet, type ModeFunction } from "../mode.ts";
+import { greet, type ModeFunction } from "../mode.ts";
 import { printModel } from "../model-report.ts";
 import { loadedModel, readWeights } from "../models.ts";
 import { placeOf } from "../modules.ts";
@@ -39,7 +39,7 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
       "model: expected trained weights, got none (e.g. model=runs/detect/train/weights/deployed.safetensors)",
     );
   }
-  greet(io, settings);
+  const { device } = await greet(io, settings);
   const files = await findPictures(settings.source, io);
   const found = await readWeights(settings.model, await placeOf(settings, io.cwd));
   const { names } = found.weights;
@@ -53,7 +53,7 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
   const imgsz = given.has("imgsz") ? settings.imgsz : found.weights.imgsz;
   const model = loadedModel(found);
   printModel(model, { io, label: found.architecture.label, verbose: false });
-  const detect = detector(model, { ...settings, imgsz });
+  const detect = detector(model, device, { ...settings, imgsz });
   const folder = await createRunFolder({
     cwd: io.cwd,
     project: settings.project,
@@ -98,11 +98,12 @@ export const predict: ModeFunction = async ({ settings, given }, io) => {
 /** A function from a picture to its boxes, strongest first. */
 function detector(
   model: DetectModel,
-  { device, threads, imgsz, conf, iou, max_det, classes }: Settings,
+  device: DeviceSpec,
+  { imgsz, conf, iou, max_det, classes }: Settings,
 ): (image: Image) => Promise<readonly DetectedBox[]> {
   const stride = Math.max(...model.strides);
   const side = Math.ceil(imgsz / stride) * stride;
-  const program = compile((images: Tensor) => model.predict(images), { device: deviceOf({ device, threads }).device });
+  const program = compile((images: Tensor) => model.predict(images), { device });
   return async (image) => {
     const placement = placeLetterbox(image, { width: side, height: side }, { auto: true, stride });
     const { width, height, data } = letterbox(image, placement);

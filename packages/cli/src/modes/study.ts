@@ -3,8 +3,9 @@
 import os from "node:os";
 import path from "node:path";
 import { UserError } from "@orepa/yolo";
+import type { ChosenDevice } from "../devices.ts";
 import { type Io, line } from "../io.ts";
-import { type ChosenDevice, deviceOf, greet, type ModeFunction, version } from "../mode.ts";
+import { greet, type ModeFunction, version } from "../mode.ts";
 import { type Architecture, findModel } from "../models.ts";
 import { placeOf } from "../modules.ts";
 import { writeAtomic } from "../node-files.ts";
@@ -39,8 +40,7 @@ export const study: ModeFunction = async (command, io) => {
     const { architecture } = await findModel(model, place, METHODS[method].reparam);
     architectures.set(method, architecture);
   }
-  greet(io, settings);
-  const chosen = deviceOf(settings);
+  const chosen = await greet(io, settings);
   const folder = await createRunFolder({
     cwd: io.cwd,
     project: settings.project,
@@ -125,8 +125,8 @@ async function trainings(
   return outcome;
 }
 
-const settingLines = ({ name, threads }: ChosenDevice, repeats: number): string[] => [
+const settingLines = ({ name, about }: ChosenDevice, repeats: number): string[] => [
   `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${os.cpus().length} cores, Node ${process.version}, orepa ${version}`,
-  `device ${name}, ${threads} ${threads === 1 ? "thread" : "threads"}; medians of ${repeats} rounds`,
+  `device ${name}, ${about}; medians of ${repeats} rounds`,
   `load average at the start ${os.loadavg()[0]!.toFixed(2)}`,
 ];

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { writeSafetensors } from "@orepa/autograd";
-import { DeviceError } from "@orepa/tensor";
+import { DeviceError, type DeviceSpec } from "@orepa/tensor";
 import {
   type Dataset,
   NonFiniteLossError,
@@ -21,7 +21,7 @@ import { writeDeployed } from "../deployment.ts";
 import { Failure } from "../failure.ts";
 import { type Feed, openFeed } from "../feed.ts";
 import { type Io, line } from "../io.ts";
-import { deviceOf, greet, type ModeFunction, type Outcome } from "../mode.ts";
+import { greet, type ModeFunction, type Outcome } from "../mode.ts";
 import { printModel } from "../model-report.ts";
 import { readWeights } from "../models.ts";
 import { kindOf, writeAtomic } from "../node-files.ts";
@@ -43,14 +43,14 @@ import { printValidation, speedLine } from "../validation-table.ts";
 /** Trains, validates the best weights, deploys them. */
 export const train: ModeFunction = async (command, io) => {
   const started = io.now();
-  greet(io, command.settings);
+  const { device } = await greet(io, command.settings);
   const plan = await planTraining(command, io);
   let hasResult = plan.resume !== null;
   const onStep = (): void => {
     hasResult = true;
   };
   try {
-    return await carryOut(plan, { started, onStep }, io);
+    return await carryOut(plan, { started, device, onStep }, io);
   } catch (error) {
     if (!hasResult) await discardRunFolder(plan.folder, plan.settings);
     throw error;
@@ -60,7 +60,7 @@ export const train: ModeFunction = async (command, io) => {
 /** The whole of a training; `onStep` learns of every step taken. */
 async function carryOut(
   given: TrainPlan,
-  { started, onStep }: { started: number; onStep: () => void },
+  { started, device, onStep }: { started: number; device: DeviceSpec; onStep: () => void },
   io: Io,
 ): Promise<Outcome> {
   const { settings, folder } = given;
@@ -79,7 +79,7 @@ async function carryOut(
     openSplit(split, { ...settings, singleClass: settings.single_cls }, io);
   const dataset = await open("train");
   checkLastBatch(dataset.samples.length, { ...settings, stride: Math.max(...model.strides) });
-  const plan = await withStatistics(given, dataset, io);
+  const plan = await withStatistics(given, { dataset, device }, io);
   // val=false leaves out the validation of every epoch but not that of the result, where there are pictures for it.
   const valDataset = settings.val || (await hasValidation(settings.data, io)) ? await open("val") : null;
   const stop = stopOnInterrupt(io);
@@ -94,7 +94,7 @@ async function carryOut(
       dataset,
       valDataset,
       args: trainArguments(settings),
-      device: deviceOf(settings).device,
+      device,
       createLoader: (options) => {
         const feed = openFeed(dataset, { source: feedSource(dataset, settings), options, workers: settings.workers });
         feeds.push(feed);
@@ -145,7 +145,7 @@ async function carryOut(
     io,
     `\n${epochs} epochs completed in ${clock((io.now() - started) / 1000)}, data wait ${share.toFixed(1)} % of the steps' time.`,
   );
-  return { json: { epochs, last, run: folder, ...(await finish(plan, valDataset, io)) } };
+  return { json: { epochs, last, run: folder, ...(await finish(plan, { valDataset, device }, io)) } };
 }
 
 /** What the training pictures hold, and the first batches of them. */
@@ -155,18 +155,25 @@ async function writeDataPictures(folder: string, dataset: Dataset, settings: Set
 }
 
 /** Measures norms that came without statistics on the first training batch. */
-async function withStatistics(plan: TrainPlan, dataset: Dataset, io: Io): Promise<TrainPlan> {
+async function withStatistics(
+  plan: TrainPlan,
+  { dataset, device }: { dataset: Dataset; device: DeviceSpec },
+  io: Io,
+): Promise<TrainPlan> {
   const { settings, start } = plan;
   if (start === null || !start.uncalibrated) return plan;
   const batch = await trainLoader(dataset, { ...settings, augment: settings }).batch(0, 0);
-  const { device } = deviceOf(settings);
   const measured = await calibrated(planModel(plan), start, { batch, device });
   line(io, `The weights came without norms: statistics are those of the first ${batch.shape[0]} training pictures`);
   return { ...plan, start: measured };
 }
 
 /** Validates the best weights, deploys them and says where everything is. */
-async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Promise<object> {
+async function finish(
+  plan: TrainPlan,
+  { valDataset, device }: { valDataset: Dataset | null; device: DeviceSpec },
+  io: Io,
+): Promise<object> {
   const { settings, folder, architecture, names } = plan;
   const bestFile = weightsFile(folder, "best");
   const best = (await kindOf(bestFile)) === "file" ? bestFile : weightsFile(folder, "last");
@@ -180,7 +187,7 @@ async function finish(plan: TrainPlan, valDataset: Dataset | null, io: Io): Prom
     const result = await validate({
       model: fused,
       dataset: valDataset,
-      device: deviceOf(settings).device,
+      device,
       batch: settings.batch,
       imgsz: settings.imgsz,
       iou: settings.iou,

@@ -3,7 +3,7 @@
 import { UserError, validate } from "@orepa/yolo";
 import { checkClasses, isDigits, openSplit } from "../data.ts";
 import { line } from "../io.ts";
-import { deviceOf, greet, type ModeFunction } from "../mode.ts";
+import { greet, type ModeFunction } from "../mode.ts";
 import { printModel } from "../model-report.ts";
 import { loadedModel, readWeights } from "../models.ts";
 import { placeOf } from "../modules.ts";
@@ -19,7 +19,7 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
       "model: expected weights to measure, got none (e.g. model=runs/detect/train/weights/best.safetensors)",
     );
   }
-  greet(io, settings);
+  const { device } = await greet(io, settings);
   const found = await readWeights(settings.model, await placeOf(settings, io.cwd));
   const imgsz = given.has("imgsz") ? settings.imgsz : found.weights.imgsz;
   const model = loadedModel(found);
@@ -38,7 +38,7 @@ export const val: ModeFunction = async ({ settings, given }, io) => {
   const result = await validate({
     model,
     dataset,
-    device: deviceOf(settings).device,
+    device,
     batch: settings.batch,
     imgsz,
     rect: settings.rect,

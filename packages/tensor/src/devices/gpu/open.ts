@@ -23,14 +23,14 @@ export async function gpuStatus(name: GpuName): Promise<Probe & { readonly mode?
     const probe = await probes[candidate]();
     if (probe.works && probe.hardware) return { ...probe, mode: candidate };
     reasons.push(`${candidate}: ${probe.works ? `software only, ${probe.about}` : probe.about}`);
-    fix ??= probe.fix ?? `name it to use it all the same: gpu:${candidate}`;
+    fix ??= probe.fix ?? `a graphics card and its driver; for tests gpu:${candidate} takes the software as well`;
   }
   return { works: false, hardware: false, about: reasons.join("; "), ...(fix !== undefined && { fix }) };
 }
 
 /** @throws OpError if the back end does not work here. */
-export async function openEngine(name: GpuName): Promise<Engine> {
+export async function openEngine(name: GpuName, profile: boolean): Promise<Engine> {
   const { mode, hardware, about, fix } = await gpuStatus(name);
   if (!mode) throw new OpError(name, "a gpu to compute on", about, fix);
-  return Engine.open(mode, hardware);
+  return Engine.open(mode, { hardware, profile });
 }

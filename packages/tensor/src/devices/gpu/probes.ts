@@ -46,6 +46,12 @@ const named = (about: string, software = false): Probe => ({
 const PACKAGE = "webgpu";
 /** Kernels write shared memory before they read it; software adapters take a second per kernel to clear it. */
 const FLAGS = ["enable-dawn-features=disable_workgroup_init"];
+const GL_PACKAGE = "gl";
+/** Whether an import failed because there is no such package: as Node says it, and as Vite does. */
+const isAbsent = (error: unknown): boolean => {
+  const { code, message } = error as { readonly code?: string; readonly message: string };
+  return code === "ERR_MODULE_NOT_FOUND" || message.startsWith("Failed to load url");
+};
 /** gpu.js looks for `navigator.gpu`. Node has it from a package, for those who have added it. @throws what the package's import throws. */
 async function findNavigatorGpu(): Promise<Gpu | undefined> {
   if (host.navigator?.gpu || !onNode()) return host.navigator?.gpu;
@@ -64,16 +70,18 @@ async function webgpu(): Promise<Probe> {
   try {
     gpu = await findNavigatorGpu();
   } catch (error) {
-    const { code, message } = error as { readonly code?: string; readonly message: string };
-    return code === "ERR_MODULE_NOT_FOUND" || message.startsWith("Failed to load url")
+    return isAbsent(error)
       ? missing(`no package ${PACKAGE}`, `pnpm add -w ${PACKAGE}@0.6.2`)
-      : missing(`package ${PACKAGE} does not load: ${message}`, "it needs the C++ library of Debian 12 or newer");
+      : missing(
+          `package ${PACKAGE} does not load: ${(error as Error).message}`,
+          "it needs the C++ library of Debian 12 or newer",
+        );
   }
   if (!gpu) return missing("no navigator.gpu", "a browser with WebGPU, and a page from https or localhost");
   const adapter = await gpu.requestAdapter();
   if (!adapter)
     return onNode()
-      ? missing("no adapter", "a Vulkan driver: the card's, or mesa-vulkan-drivers of Mesa 25 or newer for tests")
+      ? missing("no adapter", "the graphics card's Vulkan driver; for tests a software one, as Mesa 25 has")
       : missing("no adapter", "hardware acceleration in the browser's settings, or --enable-unsafe-webgpu for tests");
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   const about = [vendor, architecture, description].filter(Boolean).join(" ");
@@ -83,7 +91,9 @@ async function webgpu(): Promise<Probe> {
 async function webgl2(): Promise<Probe> {
   const { GPU } = await gpuModule();
   if (!GPU.isWebGL2Supported)
-    return missing("no WebGL2", onNode() ? "a browser" : "hardware acceleration in the browser's settings");
+    return onNode()
+      ? missing("no WebGL2 outside of browsers", "a page in a browser, such as examples/browser")
+      : missing("no WebGL2", "hardware acceleration in the browser's settings");
   const context = host.OffscreenCanvas ? new host.OffscreenCanvas(1, 1).getContext("webgl2") : null;
   const names = context?.getExtension("WEBGL_debug_renderer_info");
   return named(names ? String(context!.getParameter(names.UNMASKED_RENDERER_WEBGL)) : "a renderer without a name");
@@ -92,8 +102,20 @@ async function webgl2(): Promise<Probe> {
 async function headlessgl(): Promise<Probe> {
   const { GPU } = await gpuModule();
   if (GPU.isHeadlessGLSupported) return { works: true, hardware: false, about: "package gl: WebGL 1" };
-  const fix = "pnpm add -w gl@8.1.6 --allow-build=gl (builds for minutes, needs a C++ compiler and OpenGL headers)";
-  return missing("no package gl, or no X display", `${fix}; without a display run under xvfb-run`);
+  try {
+    await import(/* @vite-ignore */ GL_PACKAGE);
+  } catch (error) {
+    if (isAbsent(error))
+      return missing(
+        `no package ${GL_PACKAGE}`,
+        `pnpm add -w ${GL_PACKAGE}@8.1.6 --allow-build=${GL_PACKAGE}, which compiles for minutes`,
+      );
+    return missing(
+      `package ${GL_PACKAGE} does not load: ${(error as Error).message}`,
+      "build it for this version of Node",
+    );
+  }
+  return missing(`package ${GL_PACKAGE} makes no context`, "a display, if only a virtual one: xvfb-run -a orepa ...");
 }
 
 export const probes: { readonly [M in GpuMode]: () => Promise<Probe> } = {
@@ -102,7 +124,7 @@ export const probes: { readonly [M in GpuMode]: () => Promise<Probe> } = {
   headlessgl,
   webasm: async () =>
     "WebAssembly" in globalThis
-      ? { works: true, hardware: false, about: "gpu.js on WebAssembly; device wasm is faster" }
+      ? { works: true, hardware: false, about: "gpu.js on WebAssembly" }
       : missing("no WebAssembly", "device cpu"),
   cpu: async () => ({ works: true, hardware: false, about: "gpu.js on plain JavaScript" }),
 };
