@@ -18,10 +18,20 @@ export const commonSubexpressions: Pass = (program) => {
     }
     return name;
   };
+  // Most equations share their parameters: none.
+  const texts = new Map<object, string>();
+  const textOf = (params: object): string => {
+    let text = texts.get(params);
+    if (text === undefined) {
+      text = JSON.stringify(params);
+      texts.set(params, text);
+    }
+    return text;
+  };
   const kept: Equation[] = [];
   for (const e of program.equations) {
     const inputs = e.inputs.map((t) => replacements.get(t) ?? t);
-    const key = `${e.name}(${inputs.map(id).join(", ")}) ${JSON.stringify(e.params)}`;
+    const key = `${e.name}(${inputs.map(id).join(", ")}) ${textOf(e.params)}`;
     const same = e.name === "hostCall" ? undefined : seen.get(key);
     if (same)
       e.outputs.forEach((o, i) => {

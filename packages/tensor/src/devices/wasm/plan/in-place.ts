@@ -37,9 +37,13 @@ export function inPlaceUpdates(
     if (isGroup(item)) for (const t of item.stores) storedAt.set(t, at);
   }
   for (const t of program.outputs) lastRead.set(base(t), atEnd);
-  const candidates = [...program.updates].filter(([variable, t], i, all) => {
-    const fits = layout.of(t) === "rowMajor" && !memberOf.has(t) && storedAt.has(t);
-    return fits && all.findIndex(([, other]) => other === t) === i && program.variables.has(variable);
+  const taken = new Set<Tensor>();
+  const candidates = [...program.updates].filter(([variable, t]) => {
+    const isFirst = !taken.has(t);
+    taken.add(t);
+    return (
+      isFirst && layout.of(t) === "rowMajor" && !memberOf.has(t) && storedAt.has(t) && program.variables.has(variable)
+    );
   });
   const chosen = new Set(candidates.map(([variable]) => variable));
   for (const [variable, t] of program.updates) if (!chosen.has(variable)) lastRead.set(base(t), atEnd);
