@@ -2,7 +2,7 @@
 
 Told "run FORMAT" on standard input (FORMAT: contiguous or channels_last) it takes one step of the model in that memory
 format and answers with a line of JSON: milliseconds and loss. Started as
-    torch_step.py WEIGHTS.safetensors IMAGES.safetensors THREADS LEARNING_RATE
+    torch_step.py WEIGHTS.safetensors IMAGES.safetensors THREADS LEARNING_RATE [DEVICE]
 """
 import json
 import sys
@@ -163,12 +163,12 @@ def read(path):
     }
 
 
-def trainer(weights, images, rate, layout):
+def trainer(weights, images, rate, layout, device):
     model = Yolo11n()
     missing, unexpected = model.load_state_dict(weights, strict=False)
     assert not missing and all(".dfl." in name for name in unexpected), (missing, unexpected)
-    model = model.to(memory_format=layout).train()
-    images = images.to(memory_format=layout)
+    model = model.to(device, memory_format=layout).train()
+    images = images.to(device, memory_format=layout)
     optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9, nesterov=True)
 
     def step():
@@ -184,7 +184,7 @@ def trainer(weights, images, rate, layout):
 
 
 def main():
-    weights, images, threads, rate = sys.argv[1:]
+    weights, images, threads, rate, *device = sys.argv[1:]
     torch.set_num_threads(int(threads))
     state, pictures = read(weights), read(images)["images"]
     formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -193,7 +193,7 @@ def main():
     for line in sys.stdin:
         name = line.split()[1]
         if name not in steps:
-            steps[name] = trainer(state, pictures, float(rate), formats[name])
+            steps[name] = trainer(state, pictures, float(rate), formats[name], *(device or ["cpu"]))
         print(json.dumps(steps[name]()), flush=True)
 
 

@@ -28,13 +28,14 @@ export const timed =
 export async function rounds<N extends string>(
   contestants: Readonly<Record<N, Contestant>>,
   count: number,
+  warm: number = WARM_ROUNDS,
 ): Promise<Record<N, Timing>> {
   const entries = Object.entries<Contestant>(contestants).map(([name, run]) => ({ name, run, times: [] as number[] }));
-  for (let round = 0; round < WARM_ROUNDS + count; round++)
+  for (let round = 0; round < warm + count; round++)
     for (const { run, times } of entries) {
       await setTimeout(REST_MS);
       const ms = await run();
-      if (round >= WARM_ROUNDS) times.push(ms);
+      if (round >= warm) times.push(ms);
     }
   return Object.fromEntries(entries.map(({ name, times }) => [name, timing(times)])) as Record<N, Timing>; // same names
 }

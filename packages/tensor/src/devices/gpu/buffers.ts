@@ -10,6 +10,8 @@ export interface WebGpuDevice {
     submit(commands: readonly object[]): void;
   };
   createBuffer(settings: { readonly size: number; readonly usage: number }): WebGpuBuffer;
+  readonly features: { has(name: string): boolean };
+  createQuerySet(settings: { readonly type: "timestamp"; readonly count: number }): object;
   createShaderModule(settings: { readonly code: string }): object;
   /** @throws what the compiler says. */
   createComputePipelineAsync(settings: {
@@ -20,16 +22,18 @@ export interface WebGpuDevice {
     readonly layout: object;
     readonly entries: readonly { readonly binding: number; readonly resource: { readonly buffer: WebGpuBuffer } }[];
   }): object;
-  createCommandEncoder(): {
-    beginComputePass(): {
-      setPipeline(pipeline: WebGpuPipeline): void;
-      setBindGroup(index: number, group: object): void;
-      dispatchWorkgroups(x: number, y: number, z: number): void;
-      end(): void;
-    };
-    copyBufferToBuffer(from: WebGpuBuffer, start: number, to: WebGpuBuffer, at: number, bytes: number): void;
-    finish(): object;
+  createCommandEncoder(): WebGpuEncoder;
+}
+interface WebGpuEncoder {
+  beginComputePass(settings?: object): {
+    setPipeline(pipeline: WebGpuPipeline): void;
+    setBindGroup(index: number, group: object): void;
+    dispatchWorkgroups(x: number, y: number, z: number): void;
+    end(): void;
   };
+  copyBufferToBuffer(from: WebGpuBuffer, start: number, to: WebGpuBuffer, at: number, bytes: number): void;
+  resolveQuerySet(set: object, first: number, count: number, to: WebGpuBuffer, at: number): void;
+  finish(): object;
 }
 interface WebGpuPipeline {
   getBindGroupLayout(index: number): object;
@@ -56,14 +60,18 @@ export function uploaded(device: WebGpuDevice, data: Float32Array): WebGpuBuffer
 }
 
 /** The values of a buffer once all that was submitted has run. @throws if the device is lost meanwhile. */
-export async function readBack(device: WebGpuDevice, buffer: WebGpuBuffer): Promise<Float32Array> {
+export const readBack = async (device: WebGpuDevice, buffer: WebGpuBuffer): Promise<Float32Array> =>
+  new Float32Array(await readBytes(device, buffer));
+
+/** The same as bytes. */
+export async function readBytes(device: WebGpuDevice, buffer: WebGpuBuffer): Promise<ArrayBuffer> {
   const landing = device.createBuffer({ size: buffer.size, usage: USAGE.mapRead | USAGE.copyTarget });
   try {
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(buffer, 0, landing, 0, buffer.size);
     device.queue.submit([encoder.finish()]);
     await landing.mapAsync(READ);
-    return new Float32Array(landing.getMappedRange().slice(0));
+    return landing.getMappedRange().slice(0);
   } finally {
     landing.destroy();
   }

@@ -7,7 +7,7 @@ import type { Hoisted } from "../../passes/hoist.ts";
 import { primitives } from "../../primitives/table.ts";
 import { type Concrete, contiguous, fromData, Tensor, type TensorSpec } from "../../tensor.ts";
 import type { Holder, Variable } from "../../variable.ts";
-import type { Device, Executable } from "../device.ts";
+import type { Device, Executable, StepTiming } from "../device.ts";
 import type { HostStep, Step, Transfer } from "./builder.ts";
 import type { Engine, GpuUsage, Handle, Kernel } from "./engine.ts";
 import { type Footprint, footprintOf, requireBuffers } from "./footprint.ts";
@@ -36,6 +36,8 @@ interface Loaded {
   readonly constants: Map<Root, Handle>;
   hoisted: Map<Root, Handle>;
   versions: readonly number[] | undefined;
+  /** Milliseconds of each kind of launch, all runs together. */
+  readonly times: Map<string, StepTiming> | undefined;
 }
 
 export interface GpuOptions {
@@ -46,6 +48,8 @@ export interface GpuOptions {
    * software adapters take longer to compile them.
    */
   readonly tuned?: boolean;
+  /** Takes the time of every launch by WebGPU's own timestamps, where there are any: `Report.timings`. By default false. */
+  readonly profile?: boolean;
 }
 
 /** A gpu device of its own. Its engine is opened, and adapters are asked for, when a program first runs or `open` is called. */
@@ -57,6 +61,7 @@ export class GpuDevice implements Device, Holder {
   readonly name: GpuName;
   readonly #allowed: number;
   readonly #tuned: boolean | undefined;
+  readonly #profile: boolean;
   #opening: Promise<Engine> | undefined;
   #engine: Engine | undefined;
   /** Runs follow each other: they share Variables. */
@@ -64,9 +69,10 @@ export class GpuDevice implements Device, Holder {
   #variables = new WeakMap<Variable, State>();
   readonly #dropped = new FinalizationRegistry<State>((state) => this.#forget(state));
 
-  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY, tuned }: GpuOptions) {
+  constructor(name: GpuName, { largestBuffer = Number.POSITIVE_INFINITY, tuned, profile = false }: GpuOptions) {
     this.name = name;
     this.#allowed = largestBuffer;
+    this.#profile = profile;
     this.#tuned = (modeOf(name) ?? "webgpu") === "webgpu" ? tuned : false;
   }
   /** What the device holds now; nothing before the first run. */
@@ -91,8 +97,11 @@ export class GpuDevice implements Device, Holder {
     const loaded: Loaded = {
       ...{ plan, footprint, kernels: new Map(), constants: new Map(), hoisted: new Map() },
       ...{ engine: undefined, versions: undefined, plain: tuned ? () => makePlan(hoisted, false) : undefined },
+      times: this.#profile ? new Map() : undefined,
     };
+    const { times } = loaded;
     return {
+      ...(times && { timings: () => [...times.values()] }),
       memory: { arena, program, copies, available: Number.POSITIVE_INFINITY, buffer },
       run: (inputs) => this.#enqueue(() => this.#run(loaded, inputs)),
       dispose: () => void this.#enqueue(async () => this.#unload(loaded)),
@@ -128,7 +137,7 @@ export class GpuDevice implements Device, Holder {
     return done;
   }
   async #open(): Promise<Engine> {
-    this.#opening ??= openEngine(this.name);
+    this.#opening ??= openEngine(this.name, this.#profile);
     try {
       this.#engine = await this.#opening;
     } catch (error) {
@@ -171,6 +180,7 @@ export class GpuDevice implements Device, Holder {
   }
   async #steps(run: Run, loaded: Loaded, inputs: readonly Concrete[]): Promise<readonly Tensor[]> {
     const { plan } = loaded;
+    run.engine.clock?.restart();
     await run.keepConstants();
     for (const [v, { place }] of plan.variables) run.lend(place.root, await this.#residentOf(v, run.engine));
     const now = [...plan.variables.keys()].filter((v) => !plan.updates.has(v)).map((v) => v.version);
@@ -185,6 +195,7 @@ export class GpuDevice implements Device, Holder {
     for (const [i, transfer] of plan.inputs.entries())
       run.own(transfer.place.root, await run.engine.upload(floatsOf(inputs[i]!, this.name)));
     await run.walk(plan.prologue, plan.steps.length);
+    await run.takeTimes();
     const outputs: Tensor[] = [];
     for (const transfer of plan.outputs) outputs.push(await run.read(transfer));
     for (const [v, root] of plan.updates) {
@@ -237,6 +248,8 @@ class Run {
   readonly #loaded: Loaded;
   readonly #lent = new Map<Root, Handle>();
   readonly #own = new Map<Root, Handle>();
+  /** The launches so far, if their times are wanted. */
+  readonly #timed: Step[] = [];
 
   constructor(engine: Engine, loaded: Loaded) {
     this.engine = engine;
@@ -270,6 +283,19 @@ class Run {
   keepHoisted(): void {
     for (const root of this.#loaded.plan.kept) this.#loaded.hoisted.set(root, this.take(root));
   }
+  /** Adds up what the device says that its launches took. */
+  async takeTimes(): Promise<void> {
+    const { times } = this.#loaded;
+    const { clock } = this.engine;
+    if (!times || !clock) return;
+    const list = await clock.read();
+    if (list.length !== this.#timed.length) return; // other devices have run meanwhile
+    for (const [i, { kind, name, writes }] of this.#timed.entries()) {
+      const about = writes.map(({ size }) => size).join(" ");
+      const key = `${kind} ${name} ${about}`;
+      times.set(key, { step: kind, name, about, ms: (times.get(key)?.ms ?? 0) + list[i]! });
+    }
+  }
   async walk(from: number, end: number): Promise<void> {
     const { plan, kernels } = this.#loaded;
     for (let i = from; i < end; i++) {
@@ -283,6 +309,7 @@ class Run {
         }
         const inputs = step.reads.map((root) => this.#at(root));
         const results = await this.engine.run(kernel, step, inputs);
+        this.#timed.push(step);
         for (const [k, root] of step.writes.entries()) this.own(root, results[k]!);
       }
       for (const root of plan.frees[i]!) this.engine.drop(this.take(root));

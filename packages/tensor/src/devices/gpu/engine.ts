@@ -3,6 +3,7 @@
 import { OpError } from "../../errors.ts";
 import { readBack, uploaded, type WebGpuBuffer, type WebGpuDevice } from "./buffers.ts";
 import type { Launch, TunedLaunch } from "./builder.ts";
+import { askingForTime, Clock } from "./clock.ts";
 import { wgslKernel } from "./wgsl/kernels.ts";
 
 /** gpu.js's back ends. */
@@ -81,6 +82,13 @@ export interface Kernel {
 const LOOP_TURNS = 1e7;
 const NUMBER = 4;
 
+interface EngineOptions {
+  /** Whether a graphics card computes. */
+  readonly hardware: boolean;
+  /** Whether the device's own times are wanted, where it has any. */
+  readonly profile?: boolean;
+}
+
 export class Engine {
   readonly mode: GpuMode;
   /** Whether a graphics card computes. */
@@ -92,6 +100,7 @@ export class Engine {
   readonly #kernels = new Map<string, Kernel>();
   /** A handle of WebGPU, from which others are made. */
   #pattern: Shared | undefined;
+  #clock: Clock | undefined;
   #handles = 0;
   #bytes = 0;
   #peakBytes = 0;
@@ -108,12 +117,15 @@ export class Engine {
     this.#lint = lint;
   }
   /** @throws whatever gpu.js says if the mode does not work here. */
-  static async open(mode: GpuMode, hardware: boolean): Promise<Engine> {
+  static async open(mode: GpuMode, { hardware, profile = false }: EngineOptions): Promise<Engine> {
     const [{ GPU }, { lintKernel }] = await Promise.all([gpuModule(), import("./lint.ts")]);
     const engine = new Engine({ mode, hardware }, new GPU({ mode }), lintKernel);
     try {
-      const probe = await engine.upload(Float32Array.of(1));
+      const start = () => engine.upload(Float32Array.of(1));
+      const timed = profile && mode === "webgpu";
+      const probe = await (timed ? askingForTime(start) : start());
       if (mode === "webgpu") engine.#share(probe.value as Shared);
+      if (timed) engine.#clock = Clock.of((probe.value as Shared).context.device);
       engine.drop(probe);
       return engine;
     } catch (error) {
@@ -141,6 +153,10 @@ export class Engine {
   /** Most bytes that one buffer may have. */
   get largestBuffer(): number {
     return this.#largestBuffer;
+  }
+  /** What takes the time of launches, if it was asked for and there is one. */
+  get clock(): Clock | undefined {
+    return this.#clock;
   }
   /** Whether values are at hand without waiting. */
   get immediate(): boolean {

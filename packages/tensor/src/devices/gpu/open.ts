@@ -29,8 +29,8 @@ export async function gpuStatus(name: GpuName): Promise<Probe & { readonly mode?
 }
 
 /** @throws OpError if the back end does not work here. */
-export async function openEngine(name: GpuName): Promise<Engine> {
+export async function openEngine(name: GpuName, profile: boolean): Promise<Engine> {
   const { mode, hardware, about, fix } = await gpuStatus(name);
   if (!mode) throw new OpError(name, "a gpu to compute on", about, fix);
-  return Engine.open(mode, hardware);
+  return Engine.open(mode, { hardware, profile });
 }

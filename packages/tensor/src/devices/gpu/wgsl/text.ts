@@ -3,10 +3,7 @@ import { collapse, type Loops } from "../place.ts";
 
 export const whole = (n: number): string => `${n >>> 0}u`;
 
-/** Whether `v` is one of 0..n-1: what lies before 0 has wrapped. */
-export const below = (v: string, n: number): string => `(${v} < ${whole(n)})`;
-
-/** The same of four numbers at once. */
+/** Which of four numbers are 0..n-1: what lies before 0 has wrapped. */
 export const below4 = (v: string, n: number): string => `(${v} < vec4(${whole(n)}))`;
 
 /** The sum of an offset and of coordinates times their strides. */
