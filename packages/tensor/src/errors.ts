@@ -36,11 +36,14 @@ export class MemoryError extends OpError {
   /** What it would take, and what may be had for it. */
   readonly needed: number;
   readonly available: number;
+  /** What it is for. */
+  readonly use: string;
 
   constructor(op: string, { needed, available, use, hint }: MemoryShortage) {
     super(op, `at most ${Math.floor(available / MIB)} MiB for ${use}`, `${Math.ceil(needed / MIB)} MiB`, hint);
     this.needed = needed;
     this.available = available;
+    this.use = use;
   }
 }
 const MIB = 2 ** 20;

@@ -1,5 +1,5 @@
 // Batches that do not fit into a memory: the largest that does is found by planning, and planning alone.
-import { MemoryError } from "@orepa/tensor";
+import { compile, createGpu, exp, MemoryError, type Tensor } from "@orepa/tensor";
 import { describe, expect, it } from "vitest";
 import { requireFit } from "./fit.ts";
 
@@ -56,6 +56,14 @@ describe("requireFit", () => {
   });
   it("says so where nothing fits", () => {
     expect(fit(4, () => 2000).message).toContain("not even batch=1 fits (take a smaller imgsz= or model=)");
+  });
+  it("finds the largest batch whose buffers a gpu device allows, without a run", () => {
+    const device = createGpu("gpu:cpu", { largestBuffer: 2 * 2 ** 20 });
+    const program = compile((x: Tensor) => exp(x), { device });
+    const prepare = (batch: number) => void program.prepare({ shape: [batch, 3, 256, 256], dtype: "float32" });
+    expect(() => requireFit({ batch: 8, imgsz: 256, prepare, release: program.dispose })).toThrow(
+      "memory: imgsz=256 batch=8 needs 6 MiB for one buffer, the device has 2 MiB; the largest batch that fits is 2 (batch=2)",
+    );
   });
   it("lets other errors through", () => {
     const prepare = () => {

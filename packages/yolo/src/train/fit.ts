@@ -23,12 +23,13 @@ export function requireFit({ batch, imgsz, prepare, release }: FitOptions): void
     return tryOut(() => prepare(count));
   });
   release();
-  const { needed, available } = shortage;
+  const { needed, available, use } = shortage;
+  const whole = use === "a program" ? "" : ` for ${use}`;
   const found = most
     ? `the largest batch that fits is ${most} (batch=${most}), or a smaller imgsz=`
     : "not even batch=1 fits (take a smaller imgsz= or model=)";
   throw new UserError(
-    `memory: imgsz=${imgsz} batch=${batch} needs ${Math.ceil(needed / MIB)} MiB, ` +
+    `memory: imgsz=${imgsz} batch=${batch} needs ${Math.ceil(needed / MIB)} MiB${whole}, ` +
       `the device has ${Math.floor(available / MIB)} MiB; ${found}`,
   );
 }
