@@ -75,7 +75,7 @@ export const ARGUMENTS = {
     default: "auto",
     modes: computing,
     choices: ["auto", ...deviceNames],
-    help: "where the tensors are computed; auto takes the fastest that answers",
+    help: "where the tensors are computed; auto takes a graphics card if there is one, otherwise wasm",
   },
   threads: {
     kind: "integer",
