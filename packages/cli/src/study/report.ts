@@ -131,7 +131,7 @@ function comparison(blocks: readonly BlockRow[]): string[] {
     "OREPA against the others: by what share it keeps less memory (below 0: more), and how many times as fast its step is (below 1: slower).",
     "",
     ...table(
-      ["block", ...others.flatMap((name) => [`memory less than ${title(name)}`, `speed of ${title(name)}`])],
+      ["block", ...others.flatMap((name) => [`less memory than ${title(name)}`, `times as fast as ${title(name)}`])],
       own.map((row) => [
         sizeOf(row),
         ...others.flatMap((name) => {
