@@ -8,35 +8,48 @@ const coarse: Partial<Record<PrimitiveName, number>> = { sin: 2 ** -11, cos: 2 *
 
 const single = (t: Tensor): Tensor => (t.dtype === "float64" ? cast(t, "float32") : t);
 
-export async function check(device: DeviceName, log: (text: string) => void): Promise<void> {
-  let [passed, failed] = [0, 0];
-  for (const name of Object.keys(opCases) as PrimitiveName[]) {
+export interface Checked {
+  readonly passed: number;
+  /** What differs, a line each. */
+  readonly failures: readonly string[];
+}
+
+/** `onPart` is called with the part that is done, for the page to draw. */
+export async function check(device: DeviceName, onPart: (part: number) => Promise<void>): Promise<Checked> {
+  const names = Object.keys(opCases) as PrimitiveName[];
+  const failures: string[] = [];
+  let passed = 0;
+  for (const [i, name] of names.entries()) {
+    await onPart(i / names.length);
     if (name === "hostCall" || name === "cast") continue; // their parameters name float64
     for (const c of opCases[name]) {
       if (!isSample(c)) continue;
       const inputs = c.inputs.map(single);
       const run = (...x: Tensor[]) => {
         const results = bind(name, x, c.params as ParamsOf<typeof name>);
-        return Object.fromEntries(results.map((y, i) => [i, y]));
+        return Object.fromEntries(results.map((y, k) => [k, y]));
       };
       const wanted = Object.values(run(...inputs));
-      let worst = 0;
-      try {
-        using program = compile(run, { device });
-        const found = Object.values(await program(...inputs));
-        worst = Math.max(...wanted.map((y, i) => deviation(found[i]!, y)));
-      } catch (error) {
-        log(`${name}, ${c.about}: ${error}`);
-        worst = Number.POSITIVE_INFINITY;
-      }
-      if (worst <= (coarse[name] ?? USUAL)) passed++;
-      else {
-        failed++;
-        log(`${name}, ${c.about}: off by ${worst}`);
-      }
+      const found = await resultsOn(device, run, inputs);
+      const off = found instanceof Error ? found.message : Math.max(...wanted.map((y, k) => deviation(found[k]!, y)));
+      if (typeof off === "number" && off <= (coarse[name] ?? USUAL)) passed++;
+      else failures.push(`${name}, ${c.about}: ${typeof off === "number" ? `off by ${off}` : off}`);
     }
   }
-  log(`${passed} cases agree with the reference, ${failed} do not`);
+  return { passed, failures };
+}
+
+async function resultsOn(
+  device: DeviceName,
+  run: (...x: Tensor[]) => Readonly<Record<string, Tensor>>,
+  inputs: readonly Tensor[],
+): Promise<readonly Tensor[] | Error> {
+  try {
+    using program = compile(run, { device });
+    return Object.values(await program(...inputs));
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 /** The largest difference as part of the largest value, of finite values. */
