@@ -96,8 +96,15 @@ act("gradients", async () => {
   );
   table(
     "gradients-table",
-    ["parameter", `on ${device}`, "differences", "off by"],
-    [...slopes.map((s) => [s.parameter, s.device.toFixed(6), s.differences.toFixed(6), s.deviation.toExponential(0)])],
+    ["parameter", "device", "differences", "off by"],
+    [
+      ...slopes.map((s) => [
+        s.parameter.replace("weight_orepa_", ""),
+        s.device.toPrecision(4),
+        s.differences.toPrecision(4),
+        s.deviation.toExponential(0),
+      ]),
+    ],
   );
 });
 
@@ -177,7 +184,7 @@ const known: Partial<Record<DeviceName, string>> = {
   wasm: "WebAssembly with SIMD, compiled for each program",
 };
 for (const name of deviceNames) {
-  if (name === "gpu:headlessgl" || name === "gpu:cpu") continue; // Node's, and slower than cpu
+  if (name === "gpu" || name === "gpu:headlessgl" || name === "gpu:cpu") continue; // the best of the others, Node's, slower than cpu
   const label = element("devices").appendChild(document.createElement("label"));
   label.className = "device";
   const radio = label.appendChild(document.createElement("input"));

@@ -4,7 +4,8 @@ import { compile, type DeviceName, Generator, type Tensor } from "@orepa/tensor"
 import { drawDigits } from "./digits.ts";
 import { crossEntropy, type DigitNet } from "./net.ts";
 
-export const [STEPS, BATCH] = [240, 32];
+export const STEPS = 240;
+const BATCH = 32;
 const [RATE, MOMENTUM, DECAY] = [0.05, 0.9, 5e-4];
 
 export interface Training {
