@@ -30,14 +30,12 @@ const node: TestProjectConfiguration = {
 };
 const inChromium = (launchOptions: NonNullable<typeof chromium>): TestProjectConfiguration => ({
   resolve: { conditions: conditions("browser") },
-  // found before the first test: a page that finds more while it runs is loaded anew
-  optimizeDeps: {
-    include: ["acorn", "gpu.js", "ndarray"].map((name) => `@orepa/tensor > ${name}`).concat("@orepa/yolo > yaml"),
-  },
+  // looked for anew before the first test: a page that finds more of them while it runs is loaded again
+  optimizeDeps: { entries: [IN_CHROMIUM], force: true },
   test: {
     name: "chromium",
     include: [IN_CHROMIUM],
-    testTimeout: 240_000,
+    testTimeout: 600_000,
     browser: {
       enabled: true,
       headless: true,
