@@ -128,6 +128,7 @@ class Emitter {
   #innermost(inner: Local<"i32">, vectors: number): void {
     const f = this.#f;
     f.set(this.#offset, 0);
+    // One address for neighbours: an engine that pairs vectors looks for stores beside each other.
     for (const { access, at, walk } of this.#pointers()) if (access === "strided") f.set(walk, at);
     const several = Array.from({ length: vectors }, () => newValues(f, this.#expression, this.#outer, this.#levels));
     const [first] = several;
@@ -152,9 +153,11 @@ class Emitter {
   /** Vectors that follow each other. */
   #vectors(several: readonly Values[]): void {
     const f = this.#f;
-    for (const [i, { access, at, walk, step }] of this.#operands.entries())
+    // One address for neighbours: an engine that pairs vectors looks for stores beside each other.
+    for (const { access, at, walk } of this.#pointers()) if (access === "vector") f.set(walk, this.#here(at));
+    for (const [i, { access, walk, step }] of this.#operands.entries())
       for (const [k, { operands }] of several.entries()) {
-        if (access === "vector") f.set(operands[i]!, load("v128.load", this.#here(at), k * VECTOR));
+        if (access === "vector") f.set(operands[i]!, load("v128.load", walk, k * VECTOR));
         if (access !== "strided") continue;
         f.set(operands[i]!, load("v128.load32_zero", walk));
         for (let lane = 1; lane < LANES; lane++) {
@@ -164,10 +167,10 @@ class Emitter {
         f.increase(walk, step);
       }
     this.#compute("element", several);
-    for (const [i, { access, at, walk, step }] of this.#stores.entries())
+    for (const [i, { access, walk, step }] of this.#stores.entries())
       for (const [k, values] of several.entries()) {
         const value = this.#get(this.#expression.stores[i]!.value, values);
-        if (access === "vector") f.store("v128.store", this.#here(at), value, k * VECTOR);
+        if (access === "vector") f.store("v128.store", walk, value, k * VECTOR);
         else
           for (let lane = 0; lane < LANES; lane++) {
             f.storeLane(walk, value, lane);
