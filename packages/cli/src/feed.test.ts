@@ -130,7 +130,7 @@ describe("batches of worker threads", () => {
     const threaded = openFeed(dataset, { source, options, workers: 1 });
     try {
       await expect(threaded.batch(0, 0)).rejects.toThrow(
-        /^workers: expected batches from 1 threads, got .*undefined.* \(workers=0 /,
+        /^workers: expected batches from 1 threads, got .*samples.* \(workers=0 /,
       );
       await expect(threaded.batch(0, 1)).rejects.toThrow(/^workers: /);
     } finally {
