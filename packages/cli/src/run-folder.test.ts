@@ -48,6 +48,7 @@ test("save_period keeps weights of epochs, and frozen layers are told", async ()
   expect((await readdir(weights)).sort()).toEqual([
     "best.safetensors",
     "deployed.safetensors",
+    "deployed.txt",
     "epoch2.safetensors",
     "last.safetensors",
   ]);
