@@ -81,7 +81,10 @@ async function webgpu(): Promise<Probe> {
   const adapter = await gpu.requestAdapter();
   if (!adapter)
     return onNode()
-      ? missing("no adapter", "the graphics card's Vulkan driver; for tests a software one, as Mesa 25 has")
+      ? missing(
+          "no adapter",
+          "the graphics card's Vulkan driver; for tests VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json",
+        )
       : missing("no adapter", "hardware acceleration in the browser's settings, or --enable-unsafe-webgpu for tests");
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   const about = [vendor, architecture, description].filter(Boolean).join(" ");
