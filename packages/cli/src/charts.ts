@@ -32,7 +32,7 @@ export function lineCharts(charts: readonly LineChart[], columns = charts.length
     const y = Math.floor(i / columns) * HEIGHT;
     return `<g transform="translate(${x} ${y})">${lineChart(chart)}</g>`;
   });
-  return document(columns * WIDTH, rows * HEIGHT, cells, scale);
+  return document(charts.map(({ title }) => title).join(", "), columns * WIDTH, rows * HEIGHT, cells, scale);
 }
 
 /** Bars with their names below, as one SVG document. */
@@ -52,7 +52,7 @@ export function barChart(title: string, bars: readonly { label: string; value: n
     parts.push(text(shorten(label, step), x + step / 2, MARGIN.top + plot.h + 6, "middle"));
     parts.push(text(String(value), x + step / 2, y - 9, "middle"));
   });
-  return document(width, HEIGHT, parts, 1);
+  return document(title, width, HEIGHT, parts, 1);
 }
 
 /** A matrix of counts, coloured by the share in its column; columns are what is there, rows what was found. */
@@ -79,7 +79,7 @@ export function matrixChart(title: string, names: readonly string[], matrix: rea
   });
   parts.push(text("true class (columns), predicted class (rows)", left + side / 2, top + side + 20, "middle"));
   const width = Math.max(left + side + 12, textWidth("true class (columns), predicted class (rows)") + left);
-  return document(width, top + side + 36, parts, 1);
+  return document(title, width, top + side + 36, parts, 1);
 }
 
 function lineChart({ title, series, xLabel = "", yRange, xRange }: LineChart): string {
@@ -111,9 +111,10 @@ function lineChart({ title, series, xLabel = "", yRange, xRange }: LineChart): s
   return parts.join("");
 }
 
-const document = (width: number, height: number, parts: readonly string[], scale: number): string =>
+/** The title is what screen readers say. */
+const document = (title: string, width: number, height: number, parts: readonly string[], scale: number): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="${width * scale}" height="${height * scale}" viewBox="0 0 ${width} ${height}">` +
-  `<rect width="${width}" height="${height}" fill="#fff"/>${parts.join("\n")}</svg>\n`;
+  `<title>${title.replace(/[<>&]/g, "")}</title><rect width="${width}" height="${height}" fill="#fff"/>${parts.join("\n")}</svg>\n`;
 
 const axes = ({ w, h }: { w: number; h: number }): string =>
   `<rect x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}" fill="none" stroke="#bbb"/>`;
