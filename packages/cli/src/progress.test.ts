@@ -11,9 +11,11 @@ test("the bar says share, count, time, time left and rate", () => {
 });
 
 test("the columns of an epoch stand below their headings", () => {
-  const row = epochColumns({ epoch: 1, epochs: 100, items: [5.8234, 3.897, 3.557], instances: 11, imgsz: 640 });
-  expect(row).toBe("      1/100         0G      5.823      3.897      3.557         11        640");
+  const state = { epoch: 1, epochs: 100, items: [5.8234, 3.897, 3.557], instances: 11, imgsz: 640 } as const;
+  const row = epochColumns({ ...state, memory: 346.2 * 2 ** 20 });
+  expect(row).toBe("      1/100       347M      5.823      3.897      3.557         11        640");
   expect(row.length).toBe(TRAIN_HEADER.length);
+  expect(epochColumns({ ...state, memory: null })).toContain("1/100          -");
 });
 
 test("on a terminal the line is drawn over, elsewhere one line stays", () => {

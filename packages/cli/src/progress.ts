@@ -9,7 +9,7 @@ const COLUMN = 11;
 const REFRESH = 100;
 
 /** The heading above the epochs. */
-export const TRAIN_HEADER = ["Epoch", "GPU_mem", "box_loss", "cls_loss", "dfl_loss", "Instances", "Size"]
+export const TRAIN_HEADER = ["Epoch", "Memory", "box_loss", "cls_loss", "dfl_loss", "Instances", "Size"]
   .map((name) => name.padStart(COLUMN))
   .join("");
 
@@ -24,13 +24,15 @@ export interface EpochState {
   readonly items: LossItems;
   readonly instances: number;
   readonly imgsz: number;
+  /** Bytes, or null where the device does not say. */
+  readonly memory: number | null;
 }
 
-/** The columns of an epoch: `1/100  0G  5.823  3.897  3.557  11  640`. */
-export function epochColumns({ epoch, epochs, items, instances, imgsz }: EpochState): string {
+/** The columns of an epoch: `1/100  347M  5.823  3.897  3.557  11  640`. */
+export function epochColumns({ epoch, epochs, items, instances, imgsz, memory }: EpochState): string {
   const cells = [
     `${epoch}/${epochs}`,
-    "0G",
+    memory === null ? "-" : `${Math.ceil(memory / 2 ** 20)}M`,
     ...items.map((item) => significant(item)),
     String(instances),
     String(imgsz),

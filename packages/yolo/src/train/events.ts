@@ -152,6 +152,8 @@ export type TrainEvent =
       readonly instances: number;
       readonly imgsz: number;
       readonly images: number;
+      /** Bytes that the device shares among programs, planned for a whole batch; null where it plans none. */
+      readonly memory: number | null;
       /** Seconds for data and for the step. */
       readonly dataSeconds: number;
       readonly stepSeconds: number;

@@ -73,6 +73,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     last,
   });
 
+  let memory: number | null = null;
   /** Plans the largest programs of the training before the first of its steps. */
   const requireRoom = (rows: number): void =>
     requireFit({
@@ -80,6 +81,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       prepare: (count) => {
         const shape = [count, 3, args.imgsz, args.imgsz] as const;
         const planned = step.prepare({ shape, targetShape: [count, rows, 5] });
+        memory = planned?.arena ?? null;
         // A validation keeps nothing for a backward pass: twice the batch takes less than twice the memory.
         if (valDataset !== null && planned && shareOf(planned) * validationBatchFactor > 1)
           validator.prepare({ dataset: valDataset, batch: count * validationBatchFactor, imgsz: args.imgsz });
@@ -138,6 +140,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
           instances: batch.instances,
           imgsz: args.imgsz,
           images: batch.indices.length,
+          memory,
           dataSeconds: ready - before,
           stepSeconds: clock() - ready,
         });
