@@ -11,6 +11,9 @@ const drivers = ["/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d"].filter(existsSy
 const isChosen = Object.keys(process.env).some((name) => /^VK_(ICD_FILENAMES|DRIVER_FILES)$/.test(name));
 const needsSoftware = drivers.length === 0 && !isChosen && existsSync(SOFTWARE);
 
+/** OREPA_WIDE=1: all kernels with 256-bit vectors, made by the optimizing compiler alone (Node 24 or later has the flag). */
+const wide = process.env["OREPA_WIDE"] ? ["--experimental-wasm-revectorize", "--no-liftoff"] : [];
+
 const IN_CHROMIUM = "packages/*/src/**/*.chromium.test.ts";
 const conditions = (platform: "node" | "browser") => ["development", "module", platform, "default"];
 
@@ -24,6 +27,7 @@ const node: TestProjectConfiguration = {
     testTimeout: 240_000,
     hookTimeout: 240_000,
     pool: "forks",
+    execArgv: wide,
     env: needsSoftware ? { VK_ICD_FILENAMES: SOFTWARE } : {},
     globalSetup: ["scripts/test-worker.ts"],
   },
