@@ -12,7 +12,8 @@ const isChosen = Object.keys(process.env).some((name) => /^VK_(ICD_FILENAMES|DRI
 const needsSoftware = drivers.length === 0 && !isChosen && existsSync(SOFTWARE);
 
 /** OREPA_WIDE=1: all kernels with 256-bit vectors, made by the optimizing compiler alone (Node 24 or later has the flag). */
-const wide = process.env["OREPA_WIDE"] ? ["--experimental-wasm-revectorize", "--no-liftoff"] : [];
+const { OREPA_WIDE } = process.env;
+const wide = OREPA_WIDE ? ["--experimental-wasm-revectorize", "--no-liftoff"] : [];
 
 const IN_CHROMIUM = "packages/*/src/**/*.chromium.test.ts";
 const conditions = (platform: "node" | "browser") => ["development", "module", platform, "default"];
