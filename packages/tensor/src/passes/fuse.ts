@@ -19,7 +19,7 @@ export interface Group {
   readonly equations: readonly Equation[];
   /** Values written to memory, each made by one of the equations. */
   readonly stores: readonly Tensor[];
-  /** Equations sum, over a value that the loop makes or reads, and varMean, over one that it reads. */
+  /** Equations sum, over a value that the loop makes or reads, and varMean, over one that it reads. All of them keep one and the same axis. */
   readonly reductions: readonly Equation[];
   /** Tensors read, in the order of their first use; constants that repeat one number are none. */
   readonly leaves: readonly Tensor[];
@@ -78,7 +78,7 @@ export function fuse(
     maxCone = 24,
   }: FuseOptions,
 ): Item[] {
-  const reduces = (e: Equation): boolean => keepsInnermost(e, innermost);
+  const reduces = (e: Equation): boolean => fitsLoop(e, innermost);
   // One pass gives an accurate variance only about a first guess of the mean, an element of a value that lies there already.
   const takesComputed = (e: Equation): boolean => e.name === "sum" && reduces(e);
   const stored = storedValues(program, { reduces: takesComputed, hoisted, shortLife, maxLeaves, maxCone });
@@ -97,6 +97,8 @@ export function fuse(
     const fits = ({ item }: Slot, at: number): boolean => {
       if (!isDraft(item) || item.hoisted !== early || item.layout !== key || !sameShape(item.shape, value.shape))
         return false;
+      const [other] = item.reductions;
+      if (other && !isPointwise(sink) && keptAxis(other) !== keptAxis(sink)) return false;
       let count = item.leaves.size;
       for (const t of leaves) {
         if (item.stores.has(t) && sink.name !== "varMean") continue;
@@ -158,12 +160,24 @@ export function expression(
   return { equations: [...cone].filter(isPointwise), leaves: [...leaves] };
 }
 
-/** Whether a sum keeps exactly the axis that lies innermost: the loop then adds whole vectors. Axes of size 1 count as reduced. */
-function keepsInnermost(e: Equation, innermost: (t: Tensor) => number): boolean {
-  if (e.name !== "sum" && e.name !== "varMean") return false;
+/** The only axis that a reduction keeps; axes of size 1 count as reduced. */
+export function keptAxis(e: Equation): number | undefined {
+  if (e.name !== "sum" && e.name !== "varMean") return undefined;
+  const { shape } = e.inputs[0]!;
+  const kept = [...shape.keys()].filter((axis) => shape[axis] !== 1 && !e.params.axes.includes(axis));
+  return kept.length === 1 ? kept[0] : undefined;
+}
+
+/** Sums that keep the outermost axis run in the loop over it if there are so many: threads share them. */
+const LEAST_ROWS = 16;
+
+/** Whether a reduction keeps exactly the axis that lies innermost, so that the loop adds whole vectors, or a sum the outermost one. */
+function fitsLoop(e: Equation, innermost: (t: Tensor) => number): boolean {
+  const kept = keptAxis(e);
+  if (kept === undefined) return false;
   const t = e.inputs[0]!;
-  const kept = [...t.shape.keys()].filter((axis) => t.shape[axis] !== 1 && !e.params.axes.includes(axis));
-  return kept.length === 1 && kept[0] === innermost(t);
+  if (kept === innermost(t)) return true;
+  return e.name === "sum" && t.shape[kept]! >= LEAST_ROWS && t.shape.findIndex((n) => n > 1) === kept;
 }
 
 /** Drafts as groups. What only its own group reads is not stored. */

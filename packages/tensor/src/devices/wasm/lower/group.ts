@@ -1,6 +1,6 @@
 // Pointwise groups, copies and fills: loops over places of any strides, cut into units that threads share.
 import type { Equation } from "../../../bind.ts";
-import type { Group } from "../../../passes/fuse.ts";
+import { type Group, keptAxis } from "../../../passes/fuse.ts";
 import { uniform } from "../../../passes/program.ts";
 import { rowMajor, type Shape, sizeOf } from "../../../shape.ts";
 import type { Tensor } from "../../../tensor.ts";
@@ -18,11 +18,14 @@ interface Work {
   readonly scalars: readonly number[];
   readonly nodes: Expression["nodes"];
   readonly stores: readonly { readonly place: Place; readonly value: Ref }[];
+  /** One sum per index of the axis that is kept, the innermost or outermost one. */
   readonly sums: readonly Ref[];
+  readonly kept?: number | undefined;
 }
 /** Partial sums [units][inner] of a group. */
 interface Partials {
   readonly units: number;
+  readonly inner: number;
   readonly places: readonly Place[];
 }
 
@@ -32,6 +35,9 @@ const CUT_INNER = 1024;
 /** Pieces of a group with sums; a number of their own, so that sums do not depend on the number of threads. */
 const SUM_UNITS = 16;
 const MOST_UNITS = 64;
+/** Elements of the innermost loop, and so partial sums, where rows are added up. */
+const LONGEST_PIECE = 64;
+const LEAST_PIECE = 8;
 /** Bytes that one kernel call reads and writes: they stay in the second-level cache. */
 const BLOCK_BYTES = 128 * 1024;
 const LEAST_BLOCK = 16;
@@ -42,31 +48,41 @@ const COMMON = new Set([0, 1, -1, 2, 0.5]);
 
 /** Appends the steps of a pointwise computation. */
 function emit(planner: Planner, work: Work): Partials {
-  const { shape, operands, stores, sums } = work;
-  const kept = innermostOf(work.order, shape);
+  const { shape, operands, stores, kept } = work;
   const walks = [
     work.order,
-    ...(sums.length > 0 ? [shape.map((_, axis) => (axis === kept ? 1 : 0))] : []),
+    ...(kept === undefined ? [] : [shape.map((_, axis) => (axis === kept ? 1 : 0))]),
     ...operands.map((p) => p.strides),
     ...stores.map(({ place }) => place.strides),
   ];
   const first = walks.length - operands.length - stores.length;
   const loops = loopsOver(shape, walks).map(({ n, strides }) => ({ n, strides: strides.slice(first) }));
-  if (sums.length > 0 && shape[kept] === 1) loops.push({ n: 1, strides: loops[0]!.strides.map(() => 0) });
   const inner = loops.at(-1)!;
-  if (sums.length > 0 || inner.n <= LONGEST_INNER) return emitLoops(planner, work, loops, 0);
-  const whole = Math.floor(inner.n / CUT_INNER);
   const outer = loops.slice(0, -1);
-  const cut = { n: whole, strides: inner.strides.map((s) => s * CUT_INNER) };
-  const partials = emitLoops(planner, work, [...outer, cut, { ...inner, n: CUT_INNER }], 0);
-  const rest = inner.n - whole * CUT_INNER;
-  if (rest > 0) emitLoops(planner, work, [...outer, { ...inner, n: rest }], whole * CUT_INNER);
+  const cut = (length: number): Loop[] => [
+    { n: Math.floor(inner.n / length), strides: inner.strides.map((s) => s * length) },
+    { ...inner, n: length },
+  ];
+  if (isRows(work)) return emitLoops(planner, work, [...outer, ...cut(rowPiece(inner.n))], 0);
+  if (kept !== undefined || inner.n <= LONGEST_INNER) return emitLoops(planner, work, loops, 0);
+  const partials = emitLoops(planner, work, [...outer, ...cut(CUT_INNER)], 0);
+  const rest = inner.n % CUT_INNER;
+  if (rest > 0) emitLoops(planner, work, [...outer, { ...inner, n: rest }], inner.n - rest);
   return partials;
+}
+
+/** Whether there are sums along the outermost axis: a unit's partial sums are then parts of one sum. */
+const isRows = ({ order, shape, kept }: Work): boolean => kept !== undefined && kept !== innermostOf(order, shape);
+
+/** The longest part of a row, up to a limit, that divides it; the row itself if there are only short ones. */
+function rowPiece(n: number): number {
+  for (let length = Math.min(n, LONGEST_PIECE); length >= LEAST_PIECE; length--) if (n % length === 0) return length;
+  return n;
 }
 
 /** `start`: turns of the innermost loop that come before. */
 function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: number): Partials {
-  const { operands, stores, sums, scalars, nodes } = work;
+  const { shape, operands, stores, sums, kept, scalars, nodes } = work;
   const places = [...operands, ...stores.map(({ place }) => place)];
   const loops = [...given];
   while (loops.length < 3) loops.unshift({ n: 1, strides: places.map(() => 0) });
@@ -82,7 +98,8 @@ function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: 
     stores: stores.map(({ value }, i) => ({ access: storeAccess(operands.length + i), value })),
     sums,
   });
-  const units = Math.max(1, Math.min(pixels, sums.length > 0 ? SUM_UNITS : MOST_UNITS));
+  const most = isRows(work) ? shape[kept!]! : sums.length > 0 ? SUM_UNITS : MOST_UNITS;
+  const units = Math.max(1, Math.min(pixels, most));
   const partials = sums.map(() => planner.scratch([units, inner.n]));
   const live = Math.max(1, places.length);
   const block = Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / (4 * inner.n * live)));
@@ -105,7 +122,7 @@ function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: 
       block,
       serial: pixels * inner.n < SERIAL,
     }));
-  return { units, places: partials };
+  return { units, inner: inner.n, places: partials };
 }
 
 /** The axis of size > 1 with the smallest stride, or the last. */
@@ -204,8 +221,9 @@ export function lowerGroup(group: Group, innermost: number, planner: Planner): E
   }
   if (written.length > 0 || sums.length > 0) {
     const order = packedWith(shape, innermost);
-    const { units, places } = emit(planner, { shape, order, operands, scalars, nodes, stores: written, sums });
-    combine(planner, fused, [...places], units, shape, innermost);
+    const kept = fused[0] && keptAxis(fused[0].e);
+    const work = { shape, order, operands, scalars, nodes, stores: written, sums, kept };
+    combine(planner, fused, work, emit(planner, work));
   }
   return later;
 }
@@ -217,33 +235,33 @@ const firstOf = (place: Place, kept: number): Place =>
 function combine(
   planner: Planner,
   fused: readonly { readonly e: Equation; readonly shift?: Place }[],
-  partials: Place[],
-  units: number,
-  shape: Shape,
-  innermost: number,
+  work: Work,
+  { units, inner, places }: Partials,
 ): void {
-  const inner = shape[innermost]!;
+  const partials = [...places];
+  // The partial sums of a row lie next to each other, those of a column one unit apart.
+  const size = isRows(work)
+    ? { sums: units, terms: inner, next: inner, step: 1 }
+    : { sums: inner, terms: units, next: 1, step: inner };
   for (const { e, shift } of fused) {
     const outputs = e.outputs.map((t) => planner.result(t));
     const parts = partials.splice(0, shift ? 2 : 1);
-    const target = (i: number) => ({
-      address: addressOf(outputs[i]!),
-      stride: 4 * (inner === 1 ? 1 : outputs[i]!.strides[innermost]!),
-    });
+    const target = (i: number) => ({ address: addressOf(outputs[i]!), stride: 4 * outputs[i]!.strides[work.kept!]! });
     planner.step(
       {
         reads: [...parts.map((p) => p.storage), ...(shift ? [shift.storage] : [])],
         writes: outputs.map((p) => p.storage),
       },
       () => {
-        const common = { op: "combine", units, inner, partial: addressOf(parts[0]!) } as const;
+        const serial = units * inner < SERIAL;
+        const common = { op: "combine", ...size, partial: addressOf(parts[0]!), serial } as const;
         if (!shift) return { ...common, mode: "sum", out: target(0) };
         return {
           ...common,
           mode: "varMean",
           squares: addressOf(parts[1]!),
-          shift: { address: addressOf(shift), stride: 4 * shift.strides[innermost]! },
-          count: sizeOf(shape) / inner,
+          shift: { address: addressOf(shift), stride: 4 * shift.strides[work.kept!]! },
+          count: sizeOf(work.shape) / inner,
           variance: target(0),
           mean: target(1),
         };

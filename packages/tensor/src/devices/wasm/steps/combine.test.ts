@@ -17,16 +17,26 @@ describe.each([
   [16, 300],
 ])("%d units of %d partial sums", (units, inner) => {
   const at = (i: number) => 4 * i * units * inner;
+  const size = { sums: inner, terms: units, next: 1, step: inner };
   const memory = new Float32Array(SIZE).map((_, i) => Math.sin(i));
   it.each([1, 2, 3])("are added up by %d threads", (threads) => {
     const out = { address: at(2), stride: 12 };
-    const step: CombineStep = { op: "combine", mode: "sum", units, inner, partial: at(0), out };
+    const step: CombineStep = { op: "combine", mode: "sum", ...size, partial: at(0), out };
     const expected = Array.from({ length: inner }, (_, i) =>
       Math.fround(Array.from({ length: units }, (_, u) => memory[u * inner + i]!).reduce((a, b) => a + b)),
     );
     const got = run(step, memory, threads);
     expect(column(got, out, inner)).toEqual(expected);
     expect(got[at(2) / 4 + 1]).toBe(memory[at(2) / 4 + 1]); // between the outputs
+  });
+  it.each([1, 2, 3])("are added up unit by unit by %d threads", (threads) => {
+    const out = { address: at(2), stride: 4 };
+    const rows = { sums: units, terms: inner, next: inner, step: 1 };
+    const expected = Array.from({ length: units }, (_, u) =>
+      Math.fround(memory.slice(u * inner, (u + 1) * inner).reduce((a, b) => a + b, 0)),
+    );
+    const got = run({ op: "combine", mode: "sum", ...rows, partial: at(0), out }, memory, threads);
+    expect(column(got, out, units).map((x, u) => Math.abs(x - expected[u]!) < 1e-5)).toEqual(expected.map(() => true));
   });
   it.each([1, 2, 3])("are variances and means by %d threads", (threads) => {
     const count = units * 10;
@@ -44,7 +54,7 @@ describe.each([
     filled[at(3) / 4] = 1000;
     const sums = { partial: at(0), squares: at(1) };
     const got = run(
-      { ...{ op: "combine", mode: "varMean", units, inner, shift, count, variance, mean }, ...sums },
+      { ...{ op: "combine", mode: "varMean", ...size, shift, count, variance, mean }, ...sums },
       filled,
       threads,
     );
@@ -64,7 +74,7 @@ it("does not hide NaN in a variance", () => {
   memory[1] = Number.NaN;
   const place = (i: number) => ({ address: 4 * i, stride: 4 });
   const step: CombineStep = {
-    ...{ op: "combine", mode: "varMean", units: 1, inner: 2, partial: 0, squares: 8, count: 4 },
+    ...{ op: "combine", mode: "varMean", sums: 2, terms: 1, next: 1, step: 2, partial: 0, squares: 8, count: 4 },
     ...{ shift: place(4), variance: place(6), mean: place(8) },
   };
   expect([...run(step, memory, 1).subarray(6, 10)]).toEqual([0, Number.NaN, 0, Number.NaN]);

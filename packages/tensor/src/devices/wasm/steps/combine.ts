@@ -1,4 +1,4 @@
-// Partial sums of several units become sums, or variances and means, in float64 and in the order of the units.
+// Partial sums of several units become sums, or variances and means, in float64 and in their order.
 import { type Machine, share } from "./machine.ts";
 
 /** A row of floats: byte address of the first, bytes from one to the next. */
@@ -8,9 +8,12 @@ interface Floats {
 }
 export type CombineStep = {
   readonly op: "combine";
-  readonly units: number;
-  /** How many sums there are: partial sums lie as [units][inner]. */
-  readonly inner: number;
+  /** How many sums there are, and how many partial sums to each. */
+  readonly sums: number;
+  readonly terms: number;
+  /** Floats from one sum's first partial sum to the next one's, and between those of one sum. */
+  readonly next: number;
+  readonly step: number;
   /** Byte address of the partial sums: of the values, or of the values less the shift. */
   readonly partial: number;
 } & (
@@ -29,19 +32,14 @@ export type CombineStep = {
     }
 );
 
-/** Below this many partial sums threads cost more than they save. */
-const WORTH_SHARING = 4096;
-
-/** The sums are shared among the threads if there are many of them; each is computed by one thread. */
+/** The sums are shared among the threads; each is computed by one thread. */
 export function runCombine(step: CombineStep, machine: Pick<Machine, "floats" | "thread" | "threads">): void {
-  const { units, inner } = step;
-  const few = units * inner < WORTH_SHARING;
-  if (few && machine.thread > 0) return;
-  const [from, to] = few ? [0, inner] : share(inner, machine);
+  const { sums, terms } = step;
+  const [from, to] = share(sums, machine);
   const { floats } = machine;
   const total = (address: number, i: number): number => {
     let sum = 0;
-    for (let unit = 0; unit < units; unit++) sum += floats[address / 4 + unit * inner + i]!;
+    for (let term = 0; term < terms; term++) sum += floats[address / 4 + i * step.next + term * step.step]!;
     return sum;
   };
   const index = ({ address, stride }: Floats, i: number) => (address + i * stride) / 4;
