@@ -1,6 +1,6 @@
 // Branch: a linear map of feature maps. Every re-parameterization method of this package is a list of branches.
 import type { Init, Mode, Parameter } from "@orepa/autograd";
-import { add, conv2d, matmul, mul, reshape, sum, type Tensor } from "@orepa/tensor";
+import { add, conv2d, mul, reshape, split, sum, type Tensor } from "@orepa/tensor";
 import { type Geometry, windowOptions } from "./geometry.ts";
 
 /** What the gradients of a branch are made from. */
@@ -72,11 +72,15 @@ export const dotPerOutput = (a: Tensor, b: Tensor): Tensor =>
     { keepdim: true },
   );
 
-/** f[o,i] = sum over y, x of ct[o,i,y,x] F[o,y,x], [O, I / groups, 1, 1]: a product of matrices, so ct F is never written. F is [O, k, k] or [k, k]. */
+/** f[o,i] = sum over y, x of ct[o,i,y,x] F[o,y,x], [O, I / groups, 1, 1]. F is [O, k, k] or [k, k]. */
 export function windowSums(ct: Tensor, filters: Tensor): Tensor {
   const [O, perGroup, k] = ct.shape as [number, number, number];
-  const columns = reshape(filters, [...filters.shape.slice(0, -2), k * k, 1]);
-  return reshape(matmul(reshape(ct, [O, perGroup, k * k]), columns), [O, perGroup, 1, 1]);
+  const terms = split(reshape(ct, [O, perGroup, k * k]), 1, 2);
+  const taps = split(reshape(filters, [...filters.shape.slice(0, -2), 1, k * k]), 1, -1);
+  return reshape(
+    addUp(terms, (term, i) => mul(term, taps[i]!)),
+    [O, perGroup, 1, 1],
+  );
 }
 
 /**
