@@ -10,7 +10,7 @@ import { commands, type Host, type Order, type RunStep, Thread } from "./thread.
 import { encodeSteps, type ThreadProgram } from "./wire.ts";
 
 /** Bytes per thread for the arguments of a kernel call, and for whatever a step needs while it runs. */
-const ARGS_BYTES = 1024;
+const ARGS_BYTES = 2048;
 const SCRATCH_BYTES = 2 ** 21;
 const PATIENCE = 60_000;
 
