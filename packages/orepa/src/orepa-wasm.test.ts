@@ -8,13 +8,14 @@ import { mergedKernel } from "./merge.ts";
 import { branchNames, Orepa, type OrepaOptions } from "./orepa.ts";
 import { branchSubsets, subsetGeometries } from "./subsets.cases.ts";
 
-/** A block of 4 to 4 channels with no zero among its parameters. */
-function made(options: OrepaOptions, dtype: "float32" | "float64") {
-  const block = new Orepa(4, 4, { expand: 2, activation: false, ...options });
+type BlockOf = OrepaOptions & { readonly channels?: number };
+/** A block of as many channels in as out with no zero among its parameters. */
+function made({ channels = 4, ...options }: BlockOf, dtype: "float32" | "float64") {
+  const block = new Orepa(channels, channels, { expand: 2, activation: false, ...options });
   const generator = new Generator("orepa on wasm");
   for (const p of namedParameters(toDtype(block, "float64")).values())
     p.assign(rand(p.shape, { generator, low: 0.2, high: 1, dtype: "float64" }));
-  const x = randn([2, 4, 5, 4], { generator, dtype: "float64" });
+  const x = randn([2, channels, 5, 4], { generator, dtype: "float64" });
   const weights = randn(block.kernel().shape, { generator, dtype: "float64" });
   return { block: toDtype(block, dtype), x: cast(x, dtype), weights: cast(weights, dtype) };
 }
@@ -26,7 +27,7 @@ const named = (prefix: string, block: Orepa, grads: ReadonlyMap<unknown, Tensor>
 
 describe("an Orepa block on wasm has the values, statistics and gradients of float64", () => {
   const subject =
-    (options: OrepaOptions): Subject =>
+    (options: BlockOf): Subject =>
     (dtype) => {
       const { block, x } = made(options, dtype);
       const run = (input: Tensor) => {
@@ -45,11 +46,14 @@ describe("an Orepa block on wasm has the values, statistics and gradients of flo
     "with $branches and $geometry",
     ({ branches, geometry }) => expectParity(subject({ branches, ...geometry }), together),
   );
+  it.each([1, 2])("with so many channels that a sum per channel is part of a loop, in %d groups", (groups) =>
+    expectParity(subject({ channels: 20, groups }), together),
+  );
 });
 
 describe("the merge on wasm has gradients of second order", () => {
   const subject =
-    (options: OrepaOptions): Subject =>
+    (options: BlockOf): Subject =>
     (dtype) => {
       const { block, weights } = made({ norm: "none", ...options }, dtype);
       const all = parameters(block);
@@ -64,8 +68,9 @@ describe("the merge on wasm has gradients of second order", () => {
       };
       return { inputs: [weights], run: (given) => run(given!) };
     };
-  const cases: readonly OrepaOptions[] = [
+  const cases: readonly BlockOf[] = [
     {},
+    { channels: 20 }, // enough rows for sums of a row each
     { kernelSize: 5, padding: 1 },
     ...branchNames.map((name) => ({ branches: [name] })),
     { groups: 2, internal: 6 },

@@ -73,7 +73,7 @@ export function fuse(
     innermost,
     hoisted = () => false,
     shortLife = 40,
-    maxLeaves = 16,
+    maxLeaves = 28,
     lookBack = 12,
     maxCone = 24,
   }: FuseOptions,
@@ -88,12 +88,21 @@ export function fuse(
   const ready = new Map<Tensor, number>();
   const readyAt = (t: Tensor): number => ready.get(t) ?? 0;
   const append = (item: Draft | Equation): number => slots.push({ item, views: [] }) - 1;
+  /** What a value to be assigned replaces, and the last slot that reads it: a later one may write where it lies. */
+  const replaced = new Map([...program.updates].map(([variable, t]) => [t, program.variables.get(variable)]));
+  const seen = new Map<Tensor, Tensor>();
+  const lastRead = new Map<Tensor | undefined, number>();
+  const read = (t: Tensor, at: number): void => {
+    const base = seen.get(t) ?? t;
+    lastRead.set(base, Math.max(at, lastRead.get(base) ?? 0));
+  };
 
   /** Adds `sink`, which makes or sums `value`, to a group. */
   const place = (sink: Equation, value: Tensor): void => {
     const { equations, leaves } = expression(sink, (t) => (stored.has(t) ? undefined : makers.get(t)));
     const key = layout(value);
     const early = hoisted(sink);
+    const first = isPointwise(sink) ? (lastRead.get(replaced.get(value)) ?? 0) : 0;
     const fits = ({ item }: Slot, at: number): boolean => {
       if (!isDraft(item) || item.hoisted !== early || item.layout !== key || !sameShape(item.shape, value.shape))
         return false;
@@ -108,7 +117,7 @@ export function fuse(
       return count <= maxLeaves;
     };
     let at = slots.length - 1;
-    const end = Math.max(0, at - lookBack);
+    const end = Math.max(0, first - 1, at - lookBack);
     while (at > end && !fits(slots[at]!, at)) at--;
     if (at === end)
       at = append({
@@ -123,7 +132,10 @@ export function fuse(
       });
     const group = slots[at]!.item as Draft;
     for (const e of equations) group.equations.add(e);
-    for (const t of leaves) if (!group.stores.has(t)) group.leaves.add(t);
+    for (const t of leaves) {
+      read(t, at);
+      if (!group.stores.has(t)) group.leaves.add(t);
+    }
     if (isPointwise(sink)) group.stores.add(value);
     else group.reductions.push(sink);
     for (const o of sink.outputs) ready.set(o, at);
@@ -138,6 +150,9 @@ export function fuse(
       const view = primitives[e.name].kind === "view";
       const at = view ? readyAt(e.inputs[0]!) : append(e);
       if (view) slots[at]!.views.push(e);
+      for (const t of e.inputs)
+        if (!view) read(t, at);
+        else for (const o of e.outputs) seen.set(o, seen.get(t) ?? t);
       for (const o of e.outputs) ready.set(o, at);
     }
   }

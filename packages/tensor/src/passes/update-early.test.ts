@@ -1,5 +1,6 @@
 // Early updates: programs before and after.
 import { expect, test } from "vitest";
+import { bind } from "../bind.ts";
 import { trace } from "../compile.ts";
 import { add, exp, full, matmul, mul, sub, sum, type Tensor, transpose, Variable } from "../index.ts";
 import { printProgram } from "./print.ts";
@@ -35,6 +36,26 @@ test("an update waits until others have read the old value", () => {
     return { y, gradient, z: exp(y) };
   });
   expect(names.slice(0, 4)).toEqual(["exp", "matmul", "sub", "exp"]);
+});
+
+test.each([
+  { side: 1, expected: ["convInput", "convWeight"] },
+  { side: 8, expected: ["convWeight", "convInput"] },
+])("the gradient of a kernel comes behind that of a smaller map, not of a larger one: $side", ({ side, expected }) => {
+  const w = new Variable(full([4, 4, 3, 3], 1));
+  const map = full([1, 4, side, side], 1);
+  const { program } = trace(
+    (given) => {
+      const ct = exp(given);
+      const [options, shape] = [{ stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1 } as const, map.shape];
+      const [x] = bind("convInput", [ct, w.value], { ...options, shape });
+      w.assign(sub(w.value, bind("convWeight", [ct, ct], { ...options, shape: w.value.shape })[0]!));
+      return { x: x! };
+    },
+    [map],
+  );
+  const names = updateEarly(program).equations.map(({ name }) => name);
+  expect(names.filter((name) => name.startsWith("conv"))).toEqual(expected);
 });
 
 test("updates that wait for one value follow it weight by weight", () => {

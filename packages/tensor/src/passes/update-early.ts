@@ -3,6 +3,7 @@
 // norm: then all updates stay behind the backward pass, but one weight follows the other.
 import type { Equation } from "../bind.ts";
 import { primitives } from "../primitives/table.ts";
+import { sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Pass, Program } from "./program.ts";
 
@@ -10,6 +11,7 @@ export const updateEarly: Pass = (program) => {
   const { equations } = program;
   const late = leadToUpdates(program);
   const reads = readsBefore(program, late);
+  const before = mapsBefore(program, late);
   const views = viewsOfGiven(program);
   const makers = new Map<Tensor, number>();
   /** Equations made of what the program is given: they would live long if they came early. */
@@ -20,7 +22,10 @@ export const updateEarly: Pass = (program) => {
   equations.forEach(({ inputs, outputs }, i) => {
     if (late.has(i)) {
       const made = inputs.map((t) => makers.get(t)).filter((at) => at !== undefined && !free.has(at) && !views.has(at));
-      for (const at of new Set([...made, ...outputs.flatMap((t) => reads.get(t) ?? [])])) {
+      for (const at of new Set([
+        ...made,
+        ...outputs.flatMap((t) => [...(reads.get(t) ?? []), ...(before.get(t) ?? [])]),
+      ])) {
         waiting[at!]!.push(i);
         missing[i]!++;
       }
@@ -120,4 +125,21 @@ function readsBefore(
       return [t, at === undefined ? others : [at, ...others]];
     }),
   );
+}
+
+/**
+ * The gradient of a kernel that is larger than its map comes behind that of the map: what that needs is free by then, and a merged
+ * kernel dead.
+ */
+function mapsBefore({ equations }: Program, late: ReadonlySet<number>): ReadonlyMap<Tensor, readonly number[]> {
+  const ofMaps = new Map<Tensor, number>();
+  for (const [i, { name, inputs }] of equations.entries())
+    if (name === "convInput" && !late.has(i)) ofMaps.set(inputs[0]!, i);
+  const found = new Map<Tensor, readonly number[]>();
+  for (const { name, inputs, outputs } of equations) {
+    if (name !== "convWeight" || sizeOf(outputs[0]!.shape) <= sizeOf(inputs[0]!.shape)) continue;
+    const at = ofMaps.get(inputs[1]!);
+    if (at !== undefined) found.set(outputs[0]!, [at]);
+  }
+  return found;
 }
