@@ -1,5 +1,6 @@
 // Winograd's three convolutions prepared for a geometry, as run-conv.ts prepares the direct ones.
 import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
+import type { FilterName } from "./kernels/winograd-matrices.ts";
 import type { Launch } from "./launch.ts";
 import { type FeatureMap, featureMap, pixelIndex, readMap, writeMap } from "./layout.ts";
 import type { MapSteps } from "./plan/place.ts";
@@ -9,6 +10,8 @@ import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-w
 import type { Part } from "./winograd/tiles.ts";
 
 export interface WinogradOptions {
+  /** F23 unless said. */
+  readonly filter?: FilterName;
   /** [O], added to every pixel. */
   readonly bias?: Float32Array;
   /** y = silu(conv(x, w) + bias). */
@@ -26,7 +29,7 @@ const from = (m: FeatureMap, i: number, j: number): MapSteps => ({
   row: m.row,
   pixel: m.pixel,
 });
-const rowMajor = (at: number, C: number): KernelSteps => ({ at, o: 36 * C, c: 36, tap: 4 });
+const rowMajor = (at: number, C: number): KernelSteps => ({ at, o: 36 * C, c: 36, row: 12, tap: 4 });
 const partsOf = (runtime: Runtime, threads: number, bytes: number): Part[] =>
   Array.from({ length: threads }, (_, thread) => ({ thread, threads, scratch: runtime.allocate(bytes / 4) }));
 
@@ -41,7 +44,7 @@ export const runWinogradConvInput = (runtime: Runtime, g: ConvGeometry, options:
 function launchConv(
   runtime: Runtime,
   g: ConvGeometry,
-  { bias, silu = false, pixelStride, threads = 1 }: WinogradOptions,
+  { filter = "F23", bias, silu = false, pixelStride, threads = 1 }: WinogradOptions,
   adjoint: boolean,
 ): Launch {
   const { kernels, floats } = runtime;
@@ -53,8 +56,8 @@ function launchConv(
   const border = [Math.max(0, corner[0]), Math.max(0, corner[1])] as const;
   const x = featureMap(runtime, { ...source, border });
   const y = featureMap(runtime, result);
-  const sizes = { N, Ho: y.H, Wo: y.W, C: source.C, O: result.C };
-  const [w, u] = [runtime.allocate(9 * C * O), runtime.allocate(winogradWeightBytes({ C, O }) / 4)];
+  const sizes = { filter, N, Ho: y.H, Wo: y.W, C: source.C, O: result.C };
+  const [w, u] = [runtime.allocate(9 * C * O), runtime.allocate(winogradWeightBytes(sizes) / 4)];
   const parts = partsOf(runtime, threads, winogradScratch(sizes));
   const maps = { x: from(x, -corner[0], -corner[1]), y: from(y, 0, 0) };
   const descriptor = { ...sizes, ...maps, u, bias: bias ? runtime.place(bias) : 0, silu };
@@ -65,7 +68,7 @@ function launchConv(
       floats.set(weights, w / 4);
     },
     run: () => {
-      for (const part of parts) winogradPack(kernels, { w: rowMajor(w, C), u, C, O, turned: adjoint }, part);
+      for (const part of parts) winogradPack(kernels, { filter, w: rowMajor(w, C), u, C, O, turned: adjoint }, part);
       for (const part of parts) winogradConv(kernels, descriptor, part);
     },
     read: (values) => readMap(runtime, y, values),
@@ -76,15 +79,15 @@ function launchConv(
 export function runWinogradConvWeight(
   runtime: Runtime,
   g: ConvGeometry,
-  { pixelStride, threads = 1 }: WinogradOptions = {},
+  { filter = "F23", pixelStride, threads = 1 }: WinogradOptions = {},
 ): Launch {
   const { N, C, H, W, O, Ho, Wo } = g;
   const x = featureMap(runtime, { N, C, H, W, border: g.padding, pixelStride });
   const ct = featureMap(runtime, { N, C: O, H: Ho, W: Wo, pixelStride });
   const dw = runtime.allocate(9 * C * O);
-  const parts = partsOf(runtime, threads, winogradConvWeightScratch(g));
+  const parts = partsOf(runtime, threads, winogradConvWeightScratch({ filter, C, O }));
   const maps = { x: from(x, -g.padding[0], -g.padding[1]), ct: from(ct, 0, 0) };
-  const descriptor = { N, Ho, Wo, C, O, ...maps, dw: rowMajor(dw, C) };
+  const descriptor = { filter, N, Ho, Wo, C, O, ...maps, dw: rowMajor(dw, C) };
   return {
     path: "winograd",
     write: (values, cotangent) => {

@@ -9,9 +9,9 @@ import { poolKernels } from "./kernels/pool.ts";
 import { reduceKernels } from "./kernels/reduce.ts";
 import { weightTiles } from "./kernels/weight-tiles.ts";
 import { gatherPanels, gatherTiles, walk } from "./kernels/window.ts";
-import { winogradPack, winogradUnpack } from "./kernels/winograd-pack.ts";
+import { winogradPacks } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
-import { winogradCotangent, winogradInput, winogradOutput, winogradOutputSilu } from "./kernels/winograd-transform.ts";
+import { winogradTransforms } from "./kernels/winograd-transform.ts";
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitions = {
@@ -22,8 +22,9 @@ const definitions = {
   ...poolKernels,
   ...matmulKernels,
   ...{ naiveConv, naiveConvInput, naiveConvWeight },
-  ...{ winogradInput, winogradOutput, winogradOutputSilu, winogradCotangent },
-  ...{ winogradProduct, winogradOuter, winogradPack, winogradUnpack },
+  ...winogradTransforms,
+  ...winogradPacks,
+  ...{ winogradProduct, winogradOuter },
 };
 const PAGE = 65536;
 /** Places start on a cache line. */

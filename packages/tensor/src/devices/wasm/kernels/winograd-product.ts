@@ -1,30 +1,27 @@
-// The sixteen matrix products between Winograd's transforms, one per position, in tiles of 4 x 8 sums in registers with
-// one step of the summed index a turn, as in the convolution tile. One call takes a block of tiles through all positions.
+// The matrix products between Winograd's transforms, one per position, in tiles of 4 x 8 sums in registers with
+// one step of the summed index a turn, as in the convolution tile. One call takes a block of tiles through some positions.
 import { define, integers } from "../assembler.ts";
 import { f32x4, load, op } from "../values.ts";
 
-/** Positions of a 4 x 4 patch. */
-export const POSITIONS = 16;
 /** Columns of a panel of weights. */
 export const PANEL = 8;
 /** Rows of a product's tile: tiles of the map that are multiplied together. */
 export const FOUR = 4;
 
 /**
- * m[position][tile][8 panels] = v[position][tile][depth] times u[position][panel][depth][8]. `fours` counts groups of 4
- * tiles. vPlane, uPlane, mPlane, vTile and mTile are byte steps; inside a position u has no gaps.
+ * m[position][tile][8 panels] = v[position][tile][depth] times u[position][panel][depth][8] for so many
+ * positions. `fours` counts groups of 4 tiles. vPlane, uPlane, mPlane, vTile and mTile are byte steps; inside a position u has no gaps.
  */
 export const winogradProduct = define(
-  integers("v", "u", "m", "fours", "depth", "panels", "vPlane", "uPlane", "mPlane", "vTile", "mTile"),
-  (f, { v, u, m, fours, depth, panels, vPlane, uPlane, mPlane, vTile, mTile }) => {
-    const [position, panel, four, n, next, out, column, weights, weight] = f.locals("i32", 9);
+  integers("v", "u", "m", "positions", "fours", "depth", "panels", "vPlane", "uPlane", "mPlane", "vTile", "mTile"),
+  (f, { v, u, m, positions, fours, depth, panels, vPlane, uPlane, mPlane, vTile, mTile }) => {
+    const [panel, four, n, next, out, column, weights, weight] = f.locals("i32", 8);
     const sources = f.locals("i32", FOUR);
     const sums = sources.map(() => f.locals("v128", 2));
     const factors = f.locals("v128", 2);
     const pixel = f.local("v128");
 
-    f.set(position, POSITIONS);
-    f.countdown(position, () => {
+    f.countdown(positions, () => {
       f.set(column, m);
       f.set(weights, u);
       f.set(panel, panels);
@@ -68,19 +65,21 @@ export const winogradProduct = define(
 );
 
 /**
- * m[position][panel][group][4][8] += the sum over tiles of v[position][group][tile][4] times z[position][panel][tile][8];
- * where `fresh` is not 0, = instead of +=. vPlane, zPlane, mPlane, vGroup and zPanel are byte steps; inside a position m has no gaps.
+ * m[position][panel][group][4][8] += the sum over tiles of v[position][group][tile][4] times z[position][panel][tile][8]
+ * for so many positions; where `fresh` is not 0, = instead of +=. vPlane, zPlane, mPlane, vGroup and zPanel are byte steps; inside a position m has no gaps.
  */
 export const winogradOuter = define(
-  integers("v", "z", "m", "fresh", "tiles", "groups", "panels", "vPlane", "zPlane", "mPlane", "vGroup", "zPanel"),
-  (f, { v, z, m, fresh, tiles, groups, panels, vPlane, zPlane, mPlane, vGroup, zPanel }) => {
-    const [position, panel, group, n, source, next, channel, column, to] = f.locals("i32", 9);
+  integers(
+    ...(["v", "z", "m", "positions", "fresh", "tiles", "groups", "panels"] as const),
+    ...(["vPlane", "zPlane", "mPlane", "vGroup", "zPanel"] as const),
+  ),
+  (f, { v, z, m, positions, fresh, tiles, groups, panels, vPlane, zPlane, mPlane, vGroup, zPanel }) => {
+    const [panel, group, n, source, next, channel, column, to] = f.locals("i32", 8);
     const sums = Array.from({ length: FOUR }, () => f.locals("v128", 2));
     const channels = f.locals("v128", 2);
     const factor = f.local("v128");
 
-    f.set(position, POSITIONS);
-    f.countdown(position, () => {
+    f.countdown(positions, () => {
       f.set(column, z);
       f.set(to, m);
       f.set(panel, panels);

@@ -1,183 +1,239 @@
-// Winograd's transforms of feature maps, four channels a time: 4 x 4 patches of the source to 16 positions and back.
-//
-//   F(2x2, 3x3):  y  = A' [(G g G') * (B' d B)] A      patches d [4, 4], kernel g [3, 3], results y [2, 2]
-//   F(3x3, 2x2):  dg = G' [(A e A') * (B' d B)] G      cotangents e [2, 2]: the adjoint of the first in g
-//
-//   B' = 1  0 -1  0     A' = 1  1  1  0     G = 1   0   0
-//        0  1  1  0          0  1 -1 -1         1/2 1/2 1/2
-//        0 -1  1  0                             1/2 -1/2 1/2
-//        0  1  0 -1                             0   0   1
-//
-// (Lavin and Gray 2016, section 4.1; points 0, 1, -1 and infinity.) A tile is one patch: 2 x 2 results. All transformed
-// values of one position form a plane, a matrix of tiles and channels.
+// Winograd's transforms of feature maps, four channels a time: patches of the source to positions, positions to results,
+// and cotangents to positions. Matrices and formulas are those of winograd-matrices.ts. A tile is one patch. All
+// transformed values of one position form a plane, a matrix of tiles and channels.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { f32x4, type Local, load, op, type Value } from "../values.ts";
 import { sigmoidDivisor } from "./exp.ts";
+import { type Filter, filters, type Multiply, patchOf, plus, times, timesTransposed } from "./winograd-matrices.ts";
+import {
+  winogradCotangentF23,
+  winogradInputF23,
+  winogradOutputF23,
+  winogradOutputSiluF23,
+} from "./winograd-transform-f23.ts";
 
-type Vector = Value<"v128">;
-const plus = (a: Vector, b: Vector) => op("f32x4.add", a, b);
-const minus = (a: Vector, b: Vector) => op("f32x4.sub", a, b);
-
-/** Stores values one plane apart, from `at` on; `at` moves behind them. */
-function storePlanes(f: FunctionBuilder, at: Local<"i32">, plane: Local<"i32">, values: readonly Vector[]): void {
-  for (const v of values) {
-    f.store("v128.store", at, v);
-    f.increase(at, plane);
-  }
+/** Bytes of memory that a transform may need. */
+export const TRANSFORM_BYTES = 16 * Math.max(...Object.values(filters).map((filter) => patchOf(filter) ** 2));
+/** Emits what takes the products of a column, in order. */
+type Use = (value: Value<"v128">, i: number) => void;
+interface Square {
+  /** Rows that are read, and values of each. */
+  readonly size: number;
+  /** Values that a row becomes, and then a column. */
+  readonly width: number;
+  readonly multiply: Multiply;
+  /** Address of TRANSFORM_BYTES. */
+  readonly temporary: Local<"i32">;
+  /** Reads the next row. */
+  readonly read: (row: readonly Local<"v128">[]) => void;
+  /** Writes the next column, which `emit` makes. */
+  readonly write: (emit: (use: Use) => void) => void;
 }
 
 /**
- * v[position][tile][group] = B' d B of `tiles` patches, one beside the other: patch t is the 4 x 4 pixels at x + 2 t xPixel.
- * `groups` counts vectors of four channels. plane, vTile and vGroup are the bytes of v from position to position, tile
- * to tile and group to group.
+ * Emits the multiplication of a square's rows, then of its columns, in loops with memory between: a patch of 6 x 6 is more than
+ * there are registers, and each turn is as much code as V8 up to version 12 orders well.
  */
-export const winogradInput = define(
-  integers("x", "v", "tiles", "groups", "xRow", "xPixel", "plane", "vTile", "vGroup"),
-  (f, { x, v, tiles, groups, xRow, xPixel, plane, vTile, vGroup }) => {
-    const [n, at, row] = f.locals("i32", 3);
-    const rows = f.locals("i32", 4);
-    const [upper, lower, t] = [f.locals("v128", 4), f.locals("v128", 4), f.locals("v128", 4)];
-    const across = ([a, b, c, d]: readonly Vector[]) => [minus(a!, c!), plus(b!, c!), minus(c!, b!), minus(b!, d!)];
-    const offsets = f.locals("i32", 3);
-    const patchRow = (i: number, j: number) =>
-      load("v128.load", j === 0 ? rows[i]! : op("i32.add", rows[i]!, offsets[j - 1]!));
-
-    f.set(offsets[0], xPixel);
-    f.set(offsets[1], op("i32.shl", xPixel, 1));
-    f.set(offsets[2], op("i32.add", offsets[1], xPixel));
-    f.countdown(tiles, () => {
-      f.set(row, x);
-      for (const r of rows) {
-        f.set(r, row);
-        f.increase(row, xRow);
-      }
-      f.set(row, v);
-      f.set(n, groups);
-      f.countdown(n, () => {
-        f.set(at, row);
-        for (const [j, local] of upper.entries()) f.set(local, patchRow(1, j));
-        for (const [j, local] of lower.entries()) f.set(local, patchRow(2, j));
-        // One row of results after the other: twelve vectors live at a time.
-        const resultRow = (down: (j: number) => Vector) => {
-          for (const [j, local] of t.entries()) f.set(local, down(j));
-          storePlanes(f, at, plane, across(t));
-        };
-        resultRow((j) => minus(patchRow(0, j), lower[j]!));
-        resultRow((j) => plus(upper[j]!, lower[j]!));
-        resultRow((j) => minus(lower[j]!, upper[j]!));
-        resultRow((j) => minus(upper[j]!, patchRow(3, j)));
-        for (const r of rows) f.increase(r, 16);
-        f.increase(row, vGroup);
-      });
-      f.increase(x, offsets[1]);
-      f.increase(v, vTile);
-    });
-  },
-);
+function bothWays(f: FunctionBuilder, { size, width, multiply, temporary, read, write }: Square): void {
+  const values = f.locals("v128", size);
+  const [turn, at] = f.locals("i32", 2);
+  f.set(at, temporary);
+  f.set(turn, size);
+  f.countdown(turn, () => {
+    read(values);
+    multiply(values, (value, j) => f.store("v128.store", at, value, 16 * j));
+    f.increase(at, 16 * width);
+  });
+  f.set(at, temporary);
+  f.set(turn, width);
+  f.countdown(turn, () => {
+    for (const [i, value] of values.entries()) f.set(value, load("v128.load", at, 16 * width * i));
+    write((use) => multiply(values, use));
+    f.increase(at, 16);
+  });
+}
 
 /**
- * y = bias + A' m A of `tiles` tiles, one beside the other: tile t becomes the 2 x 2 pixels at y + 2 t yPixel. m is
- * [position][tile][4 groups] like v above. `bias` is the address of 4 groups floats, or 0 for none. With a yRow (yPixel) of
- * 0 the second row (column) of a tile replaces its first: so the last tile of an odd size is written.
+ * v[position][tile][group] = B' d B of `tiles` patches, one beside the other: patch t is the n x n pixels at x + m t xPixel.
+ * `groups` counts vectors of four channels. plane, vTile and vGroup are the bytes of v from position to position, tile
+ * to tile and group to group. `temporary` is the address of TRANSFORM_BYTES.
  */
-const outputOf = ({ silu }: { readonly silu: boolean }) =>
+const inputOf = (filter: Filter) =>
   define(
-    integers("m", "y", "bias", "tiles", "groups", "yRow", "yPixel", "plane", "mTile"),
-    (f, { m, y, bias, tiles, groups, yRow, yPixel, plane, mTile }) => {
-      const [n, at, out, source, b] = f.locals("i32", 5);
-      const [y00, y01, y10, y11, left, right, add] = f.locals("v128", 7);
-      const [m0, m1, m2, m3] = f.locals("v128", 4);
-      const divisor = silu ? sigmoidDivisor(f) : undefined;
-      const position = (local: Local<"v128">) => {
-        f.set(local, load("v128.load", at));
-        f.increase(at, plane);
-      };
+    integers("x", "v", "temporary", "tiles", "groups", "xRow", "xPixel", "plane", "vTile", "vGroup"),
+    (f, { x, v, temporary, tiles, groups, xRow, xPixel, plane, vTile, vGroup }) => {
+      const patch = patchOf(filter);
+      const [n, from, to, row, column, next, planes] = f.locals("i32", 7);
+      const multiply = times(f, filter.patches);
 
+      f.set(planes, op("i32.mul", plane, patch));
+      f.countdown(tiles, () => {
+        f.set(from, x);
+        f.set(to, v);
+        f.set(n, groups);
+        f.countdown(n, () => {
+          f.set(row, from);
+          f.set(column, to);
+          bothWays(f, {
+            ...{ size: patch, width: patch, multiply, temporary },
+            read: (values) => {
+              f.set(next, row);
+              for (const [j, value] of values.entries()) {
+                f.set(value, load("v128.load", next));
+                if (j < patch - 1) f.increase(next, xPixel);
+              }
+              f.increase(row, xRow);
+            },
+            write: (emit) => {
+              f.set(next, column);
+              emit((value, i) => {
+                f.store("v128.store", next, value);
+                if (i < patch - 1) f.increase(next, planes);
+              });
+              f.increase(column, plane);
+            },
+          });
+          f.increase(from, 16);
+          f.increase(to, vGroup);
+        });
+        f.increase(x, op("i32.mul", xPixel, filter.m));
+        f.increase(v, vTile);
+      });
+    },
+  );
+
+/**
+ * y = bias + A' m A of `tiles` tiles, one beside the other: tile t becomes the m x m pixels at y + m t yPixel. m is
+ * [position][tile][4 groups] like v above. `bias` is the address of 4 groups floats, or 0 for none. A tile's first skipRows
+ * rows (skipColumns columns) are not written, and the others are moved up (left): so the last tile of a size that m does not
+ * divide is written.
+ */
+const outputOf = (filter: Filter, { silu }: { readonly silu: boolean }) =>
+  define(
+    integers(
+      ...(["m", "y", "temporary", "bias", "tiles", "groups", "yRow", "yPixel"] as const),
+      ...(["skipRows", "skipColumns", "plane", "mTile"] as const),
+    ),
+    (f, { m, y, temporary, bias, tiles, groups, yRow, yPixel, skipRows, skipColumns, plane, mTile }) => {
+      const patch = patchOf(filter);
+      const [n, source, out, b, next, pixel, column] = f.locals("i32", 7);
+      const offsets = f.locals("i32", filter.m);
+      const [add, result] = f.locals("v128", 2);
+      const multiply = timesTransposed(f, filter.results);
+      const divisor = silu ? sigmoidDivisor(f) : undefined;
+
+      // What is skipped is written first, where the row or column that replaces it follows.
+      for (const [i, offset] of offsets.entries())
+        if (i > 0) f.set(offset, op("i32.add", offsets[i - 1]!, op("i32.mul", yRow, op("i32.gt_s", i, skipRows))));
       f.countdown(tiles, () => {
         f.set(source, m);
         f.set(out, y);
         f.set(b, bias);
         f.set(n, groups);
         f.countdown(n, () => {
-          f.set(at, source);
+          f.set(next, source);
+          f.set(pixel, out);
+          f.set(column, 0);
           f.set(add, f32x4(0));
           f.if(bias, () => f.set(add, load("v128.load", b)));
-          for (const local of [y00, y01]) f.set(local, add);
-          for (const local of [y10, y11]) f.set(local, add);
-          for (const i of [0, 1, 2, 3]) {
-            for (const local of [m0, m1, m2, m3]) position(local);
-            f.set(left, plus(plus(m0, m1), m2));
-            f.set(right, minus(minus(m1, m2), m3));
-            if (i < 3) {
-              f.set(y00, plus(y00, left));
-              f.set(y01, plus(y01, right));
-            }
-            if (i > 0) {
-              const next = i === 1 ? plus : minus;
-              f.set(y10, next(y10, left));
-              f.set(y11, next(y11, right));
-            }
-          }
-          if (divisor) for (const local of [y00, y01, y10, y11]) f.set(local, op("f32x4.div", local, divisor(local)));
-          f.store("v128.store", out, y00);
-          f.store("v128.store", op("i32.add", out, yPixel), y01);
-          f.set(at, op("i32.add", out, yRow));
-          f.store("v128.store", at, y10);
-          f.store("v128.store", op("i32.add", at, yPixel), y11);
+          bothWays(f, {
+            ...{ size: patch, width: filter.m, multiply, temporary },
+            read: (values) => {
+              for (const value of values) {
+                f.set(value, load("v128.load", next));
+                f.increase(next, plane);
+              }
+            },
+            write: (emit) => {
+              emit((value, i) => {
+                f.set(result, plus(value, add));
+                if (divisor) f.set(result, op("f32x4.div", result, divisor(result)));
+                f.store("v128.store", op("i32.add", pixel, offsets[i]!), result);
+              });
+              f.increase(pixel, op("i32.mul", yPixel, op("i32.ge_s", column, skipColumns)));
+              f.increase(column, 1);
+            },
+          });
           for (const p of [source, out, b]) f.increase(p, 16);
         });
-        f.increase(y, op("i32.shl", yPixel, 1));
+        f.increase(y, op("i32.mul", yPixel, filter.m));
         f.increase(m, mTile);
       });
     },
   );
-/** y as above. */
-export const winogradOutput = outputOf({ silu: false });
-/** silu(y) = y / (1 + exp(-y)) instead of y. */
-export const winogradOutputSilu = outputOf({ silu: true });
 
 /**
- * z[position][panel][tile][0..8) = A e A' of `tiles` tiles, one beside the other: tile t is the 2 x 2 pixels at
- * ct + 2 t ctPixel, of 8 `panels` channels. A tile is 32 bytes; plane and zPanel are the bytes of z from position to
- * position and panel to panel. firstRow (firstColumn) is -1, or 0 to take a tile's first row (column) as zeros.
+ * z[position][panel][tile][0..8) = A e A' of `tiles` tiles, one beside the other: tile t is the m x m pixels at
+ * ct + m t ctPixel, of 8 `panels` channels. A tile is 32 bytes; plane and zPanel are the bytes of z from position to
+ * position and panel to panel. The first skipRows rows (skipColumns columns) of a tile count as zeros.
  */
-export const winogradCotangent = define(
-  integers("ct", "z", "tiles", "panels", "ctRow", "ctPixel", "plane", "zPanel", "firstRow", "firstColumn"),
-  (f, { ct, z, tiles, panels, ctRow, ctPixel, plane, zPanel, firstRow, firstColumn }) => {
-    const [n, at, from, to] = f.locals("i32", 4);
-    const [e00, e01, e10, e11, a, b, rowMask, columnMask] = f.locals("v128", 8);
-    const masked = (x: Vector, ...masks: Vector[]) => masks.reduce((v, mask) => op("v128.and", v, mask), x);
-    const across = (p: Vector, q: Vector) => [p, plus(p, q), minus(p, q), op("f32x4.neg", q)];
+const cotangentOf = (filter: Filter) =>
+  define(
+    integers(
+      ...(["ct", "z", "temporary", "tiles", "panels", "ctRow", "ctPixel"] as const),
+      ...(["plane", "zPanel", "skipRows", "skipColumns"] as const),
+    ),
+    (f, { ct, z, temporary, tiles, panels, ctRow, ctPixel, plane, zPanel, skipRows, skipColumns }) => {
+      const patch = patchOf(filter);
+      const [n, half, from, to, line, row, column, next, planes] = f.locals("i32", 9);
+      const masks = f.locals("v128", filter.m);
+      const mask = f.local("v128");
+      const multiply = times(f, filter.results);
+      const taken = (index: Local<"i32"> | number, skipped: Local<"i32">) =>
+        op("i32x4.splat", op("i32.sub", 0, op("i32.ge_s", index, skipped)));
 
-    f.set(rowMask, op("i32x4.splat", firstRow));
-    f.set(columnMask, op("i32x4.splat", firstColumn));
-    f.countdown(tiles, () => {
-      f.set(from, ct);
-      f.set(to, z);
-      f.set(n, panels);
-      f.countdown(n, () => {
-        for (const half of [0, 16]) {
-          f.set(e00, masked(load("v128.load", from, half), rowMask, columnMask));
-          f.set(e01, masked(load("v128.load", op("i32.add", from, ctPixel), half), rowMask));
-          f.set(at, op("i32.add", from, ctRow));
-          f.set(e10, masked(load("v128.load", at, half), columnMask));
-          f.set(e11, load("v128.load", op("i32.add", at, ctPixel), half));
-          f.set(at, op("i32.add", to, half));
-          storePlanes(f, at, plane, across(e00, e01));
-          for (const next of [plus, minus]) {
-            f.set(a, next(e00, e10));
-            f.set(b, next(e01, e11));
-            storePlanes(f, at, plane, across(a, b));
-          }
-          f.set(a, op("f32x4.neg", e10));
-          f.set(b, op("f32x4.neg", e11));
-          storePlanes(f, at, plane, across(a, b));
-        }
-        f.increase(from, 32);
-        f.increase(to, zPanel);
+      f.set(planes, op("i32.mul", plane, patch));
+      for (const [j, local] of masks.entries()) f.set(local, taken(j, skipColumns));
+      f.countdown(tiles, () => {
+        f.set(from, ct);
+        f.set(to, z);
+        f.set(n, panels);
+        f.countdown(n, () => {
+          f.set(half, 2);
+          f.countdown(half, () => {
+            f.set(line, from);
+            f.set(row, 0);
+            f.set(column, to);
+            bothWays(f, {
+              ...{ size: filter.m, width: patch, multiply, temporary },
+              read: (values) => {
+                f.set(next, line);
+                f.set(mask, taken(row, skipRows));
+                for (const [j, value] of values.entries()) {
+                  f.set(value, op("v128.and", op("v128.and", load("v128.load", next), masks[j]!), mask));
+                  if (j < filter.m - 1) f.increase(next, ctPixel);
+                }
+                f.increase(line, ctRow);
+                f.increase(row, 1);
+              },
+              write: (emit) => {
+                f.set(next, column);
+                emit((value, i) => {
+                  f.store("v128.store", next, value);
+                  if (i < patch - 1) f.increase(next, planes);
+                });
+                f.increase(column, plane);
+              },
+            });
+            f.increase(from, 16);
+            f.increase(to, 16);
+          });
+          f.increase(to, op("i32.sub", zPanel, 32));
+        });
+        f.increase(ct, op("i32.mul", ctPixel, filter.m));
+        f.increase(z, 32);
       });
-      f.increase(ct, op("i32.shl", ctPixel, 1));
-      f.increase(z, 32);
-    });
-  },
-);
+    },
+  );
+
+/** Of each filter: patches to v, m to y, m to silu(y) = y / (1 + exp(-y)), cotangents to z. */
+export const winogradTransforms = {
+  winogradInputF23,
+  winogradInputF43: inputOf(filters.F43),
+  winogradOutputF23,
+  winogradOutputF43: outputOf(filters.F43, { silu: false }),
+  winogradOutputSiluF23,
+  winogradOutputSiluF43: outputOf(filters.F43, { silu: true }),
+  winogradCotangentF23,
+  winogradCotangentF43: cotangentOf(filters.F43),
+};

@@ -1,7 +1,8 @@
 // Which convolutions Winograd's kernels take, and which of these they make faster than the direct ones.
 import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
-import { PANEL, POSITIONS } from "../kernels/winograd-product.ts";
-import { countTiles, type TileSizes } from "./tiles.ts";
+import { type FilterName, filters } from "../kernels/winograd-matrices.ts";
+import { PANEL } from "../kernels/winograd-product.ts";
+import { gridOf, positionsOf, type TileSizes } from "./tiles.ts";
 
 type Pass = "forward" | "input" | "weight";
 
@@ -17,26 +18,28 @@ const KERNEL_COST = 90;
 const LEAST_GAIN = 1.1;
 
 /** The convolution of stride 1 that a pass runs: its results, and the channels that it sums over and makes. */
-const sizesOf = ({ N, C, H, W, O, Ho, Wo }: ConvGeometry, pass: Pass): TileSizes =>
-  pass === "input" ? { N, Ho: H, Wo: W, C: O, O: C } : { N, Ho, Wo, C, O };
+const sizesOf = (filter: FilterName, { N, C, H, W, O, Ho, Wo }: ConvGeometry, pass: Pass): TileSizes =>
+  pass === "input" ? { filter, N, Ho: H, Wo: W, C: O, O: C } : { filter, N, Ho, Wo, C, O };
 
-/** Whether the kernels can run it: 3 x 3, stride and dilation 1, dense, whole vectors and panels, 2 x 2 results at least. */
-export function winogradFits(g: ConvGeometry, pass: Pass): boolean {
-  const { N, Ho, Wo, C, O } = sizesOf(g, pass);
-  const plain = g.kh === 3 && g.kw === 3 && g.groups === 1 && [...g.stride, ...g.dilation].every((n) => n === 1);
-  return plain && N > 0 && C % 4 === 0 && O % PANEL === 0 && Ho >= 2 && Wo >= 2;
+/** Whether a filter's kernels can run it: r x r, stride and dilation 1, dense, whole vectors and panels, a tile at least. */
+export function winogradFits(filter: FilterName, g: ConvGeometry, pass: Pass): boolean {
+  const { m, r } = filters[filter];
+  const { N, Ho, Wo, C, O } = sizesOf(filter, g, pass);
+  const plain = g.kh === r && g.kw === r && g.groups === 1 && [...g.stride, ...g.dilation].every((n) => n === 1);
+  return plain && N > 0 && C % 4 === 0 && O % PANEL === 0 && Ho >= m && Wo >= m;
 }
 
 /**
- * Whether the kernels can run it and are faster by a tenth at least, the transform of the weights counted. From 16
- * channels on both sides and 8 x 8 results on, they are.
+ * The filter that is faster than the direct kernels by a tenth at least, the transform of the weights counted, if there is
+ * one. From 16 channels on both sides and 8 x 8 results on, there is.
  */
-export function winogradPays(g: ConvGeometry, pass: Pass): boolean {
-  if (!winogradFits(g, pass)) return false;
-  const sizes = sizesOf(g, pass);
+export function winogradFilter(g: ConvGeometry, pass: Pass): FilterName | undefined {
+  const filter = "F23";
+  if (!winogradFits(filter, g, pass)) return undefined;
+  const sizes = sizesOf(filter, g, pass);
   const { N, Ho, Wo, C, O } = sizes;
-  const { rows, tiles } = countTiles(sizes);
+  const { rows, tiles } = gridOf(sizes);
   const calls = 2 * N * rows * (1 + (Wo & 1));
-  const cost = tiles * (POSITIONS * C * O + CHANNEL_COST * (C + O)) + CALL_COST * calls + KERNEL_COST * C * O;
-  return 9 * C * O * N * Ho * Wo > LEAST_GAIN * cost;
+  const cost = tiles * (positionsOf(filter) * C * O + CHANNEL_COST * (C + O)) + CALL_COST * calls + KERNEL_COST * C * O;
+  return 9 * C * O * N * Ho * Wo > LEAST_GAIN * cost ? filter : undefined;
 }

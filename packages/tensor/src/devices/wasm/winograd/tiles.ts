@@ -1,8 +1,10 @@
 // What Winograd's convolutions share: how operands are described, how tiles are counted, and the scratch of a block.
-import { POSITIONS } from "../kernels/winograd-product.ts";
+import { type FilterName, filters, patchOf } from "../kernels/winograd-matrices.ts";
+import type { MapSteps } from "../plan/place.ts";
 
-/** Images and results per image of a convolution 3 x 3, and the channels on both sides. */
+/** The filter, images and results per image, and the channels on both sides. */
 export interface TileSizes {
+  readonly filter: FilterName;
   readonly N: number;
   readonly Ho: number;
   readonly Wo: number;
@@ -20,23 +22,52 @@ const LINE = 64;
 /** Most tiles of a block: beyond, nothing is gained. */
 const MOST_TILES = 256;
 
-/** Tiles of 2 x 2 results; those at the end of an odd size are cut. All tiles of all images have one order: n, row, column. */
-export function countTiles({ N, Ho, Wo }: TileSizes): { rows: number; columns: number; tiles: number } {
-  const [rows, columns] = [(Ho + 1) >> 1, (Wo + 1) >> 1];
-  return { rows, columns, tiles: N * rows * columns };
+/** Positions of a patch. */
+export const positionsOf = (filter: FilterName): number => patchOf(filters[filter]) ** 2;
+
+/** Tiles of m x m results cover those of all images in the order of images, rows and columns. Those at the end of a size that m does not divide are cut. */
+export function gridOf({ filter, N, Ho, Wo }: TileSizes): { m: number; rows: number; columns: number; tiles: number } {
+  const { m } = filters[filter];
+  const [rows, columns] = [Math.ceil(Ho / m), Math.ceil(Wo / m)];
+  return { m, rows, columns, tiles: N * rows * columns };
 }
 
-/** How many of the tiles from `tile` to `last` one call may take: those of one row; a cut one comes alone. */
-export function tilesInCall(tile: number, last: number, columns: number, Wo: number): number {
-  const column = tile % columns;
-  const whole = columns - (Wo & 1);
-  return column < whole ? Math.min(last - tile, whole - column) : 1;
+/** Some tiles of one row that a call of a transform takes. */
+export interface Call {
+  /** The first's place among those of the block. */
+  readonly tile: number;
+  readonly tiles: number;
+  /** Where the first lies: its image, and row and column of its first result. */
+  readonly image: number;
+  readonly i: number;
+  readonly j: number;
+  /** A cut tile is moved back so that it stays inside: so many of its first rows (columns) belong to the tile before. */
+  readonly skipRows: number;
+  readonly skipColumns: number;
 }
+/** The calls that take a block, the tiles from `first` to `last`: each what a row has of it, and cut ones alone. */
+export function callsOf(sizes: TileSizes, first: number, last: number): Call[] {
+  const { m, rows, columns } = gridOf(sizes);
+  const { Ho, Wo } = sizes;
+  const calls: Call[] = [];
+  for (let tile = first; tile < last; tile += calls.at(-1)!.tiles) {
+    const line = Math.floor(tile / columns);
+    const image = Math.floor(line / rows);
+    const [i, j] = [m * (line - image * rows), m * (tile - line * columns)];
+    const [skipRows, skipColumns] = [Math.max(0, i + m - Ho), Math.max(0, j + m - Wo)];
+    const tiles = skipColumns > 0 ? 1 : Math.min(last - tile, Math.floor((Wo - j) / m));
+    calls.push({ tile: tile - first, tiles, image, i: i - skipRows, j: j - skipColumns, skipRows, skipColumns });
+  }
+  return calls;
+}
+/** The address of a result's pixel, or of the first pixel of its window. */
+export const pixelOf = (map: MapSteps, image: number, i: number, j: number): number =>
+  map.at + image * map.image + i * map.row + j * map.pixel;
 
 /** Bytes from position to position: an odd number of cache lines, so that positions fall into different cache sets. */
 export const planeBytes = (tiles: number, channels: number): number =>
   LINE * (Math.ceil((4 * tiles * channels) / LINE) | 1);
 
 /** Tiles, a multiple of 4, whose transformed values of so many channels take about `bytes`. */
-export const tilesIn = (bytes: number, channels: number): number =>
-  4 * Math.max(1, Math.min(MOST_TILES / 4, Math.floor(bytes / (4 * 4 * POSITIONS * channels))));
+export const tilesIn = (bytes: number, { filter, C, O }: Pick<TileSizes, "filter" | "C" | "O">): number =>
+  4 * Math.max(1, Math.min(MOST_TILES / 4, Math.floor(bytes / (4 * 4 * positionsOf(filter) * (C + O)))));
