@@ -7,6 +7,7 @@ import { exp } from "../../ops/pointwise.ts";
 import { Generator, rand } from "../../random.ts";
 import type { Tensor } from "../../tensor.ts";
 import { createWasm } from "./device.ts";
+import { openLimit } from "./limit.ts";
 
 const hasWide = Number.parseInt(process.versions.node, 10) >= 24;
 
@@ -44,6 +45,9 @@ const compared = async () => {
     const worst = Math.max(...Array.from(wide[key].toTypedArray(), (value, i) => Math.abs(value - expected[i]!)));
     expect(worst, key).toBeLessThan(terms * 2 ** -23 * Math.sqrt(terms));
   }
+  // It throws if its loops compute something else.
+  const limit = await openLimit(1);
+  expect(await limit.measure(1)).toBeGreaterThan(0);
 };
 
 // One engine has one of the two to show.
