@@ -16,7 +16,7 @@ interface Api {
   Instance: new (
     module: object,
     imports: Record<string, Record<string, object>>,
-  ) => { readonly exports: Readonly<Record<string, (...values: number[]) => number | undefined>> };
+  ) => { readonly exports: Readonly<Record<string, (...values: (number | undefined)[]) => number | undefined>> };
   validate(bytes: Uint8Array): boolean;
 }
 export const WebAssembly = (globalThis as unknown as { WebAssembly: Api }).WebAssembly;
