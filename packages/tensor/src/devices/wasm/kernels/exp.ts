@@ -20,6 +20,7 @@ const POLYNOMIAL = [
 // 1.5 * 2^23: adding it rounds to a whole number, which then stands in the lowest bits.
 const ROUND = 12582912;
 const EXPONENT_BITS = 23;
+const EXPONENT_BIAS = 127;
 const ONE_BITS = 0x3f800000;
 
 type Vector = Value<"v128">;
@@ -80,12 +81,13 @@ export const sigmoidError = (x: number): number => 2.5e-7 + 8e-8 * Math.max(0, -
 export function sigmoidDivisor(f: FunctionBuilder): (x: Vector) => Vector {
   const [scaled, shifted, t, square] = f.locals("v128", 4);
   const [least, largest] = [constant(f, f32x4(LEAST_EXPONENT)), constant(f, f32x4(LARGEST_EXPONENT))];
-  const [scale, round, one] = [constant(f, f32x4(-Math.LOG2E)), constant(f, f32x4(ROUND)), constant(f, f32x4(1))];
+  // The exponent's bias comes with the rounding.
+  const [scale, round] = [constant(f, f32x4(-Math.LOG2E)), constant(f, f32x4(ROUND + EXPONENT_BIAS))];
+  const one = constant(f, f32x4(1));
   const pairs = POWER_OF_TWO.map((pair) => {
     const [a, b] = pair.map((x) => constant(f, f32x4(x))) as [Local<"v128">, Local<"v128">];
     return () => add(mul(a, t), b);
   });
-  const bias = constant(f, i32x4(ONE_BITS));
 
   return (x) => {
     f.set(scaled, op("f32x4.pmin", op("f32x4.pmax", mul(x, scale), least), largest));
@@ -93,7 +95,7 @@ export function sigmoidDivisor(f: FunctionBuilder): (x: Vector) => Vector {
     f.set(t, sub(scaled, sub(shifted, round)));
     f.set(square, mul(t, t));
     const polynomial = pairs.slice(1).reduce<Vector>((sum, pair) => add(mul(sum, square), pair()), pairs[0]!());
-    const power = op("i32x4.add", op("i32x4.shl", shifted, EXPONENT_BITS), bias);
+    const power = op("i32x4.shl", shifted, EXPONENT_BITS);
     return add(mul(polynomial, power), one);
   };
 }
