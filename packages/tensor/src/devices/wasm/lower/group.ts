@@ -6,6 +6,7 @@ import { rowMajor, type Shape, sizeOf } from "../../../shape.ts";
 import type { Tensor } from "../../../tensor.ts";
 import { type Loop, loopsOver } from "../plan/loops.ts";
 import { addressOf, expandPlace, type Place, slicePlace } from "../plan/place.ts";
+import { TILE_ELEMENTS } from "../pointwise/emit.ts";
 import type { Access, Expression, NodeName, Ref } from "../pointwise/expression.ts";
 import type { Planner } from "./planner.ts";
 
@@ -88,8 +89,12 @@ function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: 
   while (loops.length < 3) loops.unshift({ n: 1, strides: places.map(() => 0) });
   const inner = loops.at(-1)!;
   const pixels = loops.slice(0, -1).reduce((n, loop) => n * loop.n, 1);
-  const access = (i: number): Access =>
-    inner.n === 1 || inner.strides[i] === 1 ? "vector" : inner.strides[i] === 0 ? "repeat" : "strided";
+  const across = loops.at(-2)!;
+  const tiled = inner.n % TILE_ELEMENTS === 0 && across.n > 1 && inner.strides.every((stride) => stride === 1);
+  const access = (i: number): Access => {
+    if (tiled) return i < operands.length && across.strides[i] === 0 ? "fixed" : "vector";
+    return inner.n === 1 || inner.strides[i] === 1 ? "vector" : inner.strides[i] === 0 ? "repeat" : "strided";
+  };
   const storeAccess = (i: number) => (access(i) === "vector" ? "vector" : "strided");
   const kernel = planner.kernels.nameOf({
     operands: operands.map((_, i) => access(i)),

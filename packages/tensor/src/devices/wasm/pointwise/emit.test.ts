@@ -165,12 +165,13 @@ describe("accesses", () => {
       return at;
     };
     const accesses = [...operands, store, "vector" as const].map((access) => {
-      const step = { vector: 1, repeat: 0, strided: 3 }[access];
+      const step = { vector: 1, repeat: 0, strided: 3, fixed: 1 }[access];
       const strides: number[] = [step];
       let size = Math.max(1, inner * step) + 2;
-      for (const n of loops.slice(0, -1).reverse()) {
-        strides.unshift(size);
-        size = size * n + 1;
+      for (const [i, n] of loops.slice(0, -1).reverse().entries()) {
+        const still = access === "fixed" && i === 0;
+        strides.unshift(still ? 0 : size);
+        if (!still) size = size * n + 1;
       }
       return { address: allocate(size), strides: strides.map((s) => 4 * s) };
     });
@@ -212,6 +213,19 @@ describe("accesses", () => {
     check(["vector", "repeat", "strided"], "vector", [3, 5, inner], 4, 4);
     check(["vector", "vector", "vector"], "strided", [1, 7, inner], 3, 2);
   });
+  it.each([
+    [[1, 2, 8], 1, 100],
+    [[2, 5, 16], 3, 4],
+    [[3, 7, 24], 2, 100],
+    [[2, 3, 4, 8], 5, 8],
+  ])(
+    "operands that are the same for all pixels of a row: loops of %s in %d units and blocks of %d",
+    (loops, units, block) => {
+      check(["vector", "fixed", "vector"], "vector", loops, units, block);
+      check(["fixed", "fixed", "vector"], "vector", loops, units, block);
+      check(["fixed", "vector", "fixed"], "vector", loops, units, block);
+    },
+  );
   it.each([
     [[1, 1, 5], 1, 1],
     [[4, 3, 4], 3, 7],

@@ -23,11 +23,17 @@ export const argumentWords = (accesses: number, sums: number, scalars: number) =
   total: LOOPS + ACCESS * accesses + sums + scalars,
 });
 
-/** When a value is known: for all of the call, for a pixel, or for an element alone. */
-type Level = "call" | "pixel" | "element";
-const LEVELS: readonly Level[] = ["call", "pixel", "element"];
+/** When a value is known: for all of the call, for a pixel, for an element of all pixels, or for an element alone. */
+type Level = "call" | "pixel" | "column" | "element";
+const LEVELS: readonly Level[] = ["call", "pixel", "column", "element"];
+const levelOfAccess: Readonly<Record<Access, Level>> = {
+  ...{ repeat: "pixel", fixed: "column", vector: "element", strided: "element" },
+};
 
-/** A pointer of an operand or store: `at` is the pixel, `walk` the element of a strided one. */
+/**
+ * A pointer of an operand or store: `at` is the pixel, `walk` the element. `step` is the bytes to the next element of a strided
+ * one, and in a kernel with fixed operands to the next pixel.
+ */
 interface Pointer {
   readonly access: Access;
   readonly word: number;
@@ -45,8 +51,20 @@ export function fusedKernel(
   expression: Expression,
   { vectors = sideBySide(expression) } = {},
 ): Definition<{ readonly args: "i32" }> {
-  return define(integers("args"), (f, { args }) => new Emitter(f, args, expression).run(vectors));
+  return define(integers("args"), (f, { args }) => {
+    const emitter = new Emitter(f, args, expression);
+    if (expression.operands.includes("fixed")) emitter.runTiles();
+    else emitter.run(vectors);
+  });
 }
+
+/**
+ * With fixed operands a turn takes these vectors of two pixels: fixed operands and sums are loaded once for both. Measured against
+ * four vectors of one pixel: statistics 1.2 to 1.3 times as fast, SiLU and its gradient up to 1.1, most with few channels.
+ */
+const TILE = { pixels: 2, vectors: 2 };
+/** The innermost loop of a kernel with fixed operands is a multiple of this. */
+export const TILE_ELEMENTS = LANES * TILE.vectors;
 
 /** Functions whose result waits for a long chain of instructions. */
 const LONG: ReadonlySet<NodeName> = new Set(["exp", "log", "sin", "cos", "atan", "pow", "sigmoid"]);
@@ -101,16 +119,13 @@ class Emitter {
     this.#offset = f.local("i32");
     for (const { name } of expression.nodes) if (!this.#emit.has(name)) this.#emit.set(name, nodes[name](f));
     this.#levels = levelsOf(expression);
-    this.#outer = newValues(f, expression);
+    this.#outer = this.#values("call");
   }
 
   run(vectors: number): void {
     const f = this.#f;
-    const [rows, pixels, inner] = f.locals("i32", 3);
-    f.set(rows, this.#word(0));
-    f.set(inner, op("i32.shl", this.#word(2), 2));
-    this.#compute("call", [this.#outer]);
-    f.countdown(rows, () => {
+    const pixels = f.local("i32");
+    this.#rows((inner) => {
       f.set(pixels, this.#word(1));
       f.countdown(pixels, () => {
         for (const [i, { access, at }] of this.#operands.entries())
@@ -119,6 +134,70 @@ class Emitter {
         this.#innermost(inner, vectors);
         for (const { at, word } of this.#pointers()) f.increase(at, this.#word(word + 2));
       });
+    });
+  }
+
+  /** Tiles of several pixels and vectors, then the pixels that are left. */
+  runTiles(): void {
+    const f = this.#f;
+    const pixels = f.local("i32");
+    for (const { step, word } of this.#pointers()) f.set(step, this.#word(word + 2));
+    const columns = Array.from({ length: TILE.vectors }, () => this.#values("column", this.#outer));
+    const tile = Array.from({ length: TILE.pixels }, () => columns.map((column) => this.#values("element", column)));
+    this.#rows((inner) => {
+      const walk = (count: Value<"i32">, several: readonly (readonly Values[])[]) => {
+        f.set(pixels, count);
+        f.if(pixels, () =>
+          f.countdown(pixels, () => {
+            f.set(this.#offset, 0);
+            this.#while(inner, TILE.vectors * VECTOR, () => this.#tile(columns, several));
+            for (const { at, step } of this.#pointers()) f.increase(at, op("i32.mul", step, several.length));
+          }),
+        );
+      };
+      walk(op("i32.div_u", this.#word(1), TILE.pixels), tile);
+      walk(op("i32.rem_u", this.#word(1), TILE.pixels), tile.slice(0, 1));
+    });
+  }
+  /** The same elements, `columns`, of several pixels. */
+  #tile(columns: readonly Values[], pixels: readonly (readonly Values[])[]): void {
+    const f = this.#f;
+    const each = ({ walk, step }: Pointer, visit: (values: Values, offset: number) => void) => {
+      for (const [i, values] of pixels.entries()) {
+        if (i > 0) f.increase(walk, step);
+        for (const [k, value] of values.entries()) visit(value, k * VECTOR);
+      }
+    };
+    for (const { at, walk } of this.#pointers()) f.set(walk, this.#here(at));
+    for (const [i, pointer] of this.#operands.entries()) {
+      const read = ({ operands }: Values, offset: number) =>
+        f.set(operands[i]!, load("v128.load", pointer.walk, offset));
+      if (pointer.access !== "fixed") each(pointer, read);
+      else for (const [k, column] of columns.entries()) read(column, k * VECTOR);
+    }
+    this.#compute("column", columns);
+    this.#compute("element", pixels.flat());
+    for (const [i, pointer] of this.#stores.entries()) {
+      const { value } = this.#expression.stores[i]!;
+      each(pointer, (values, offset) => f.store("v128.store", pointer.walk, this.#get(value, values), offset));
+    }
+    for (const [i, at] of this.#sums.entries())
+      for (const k of columns.keys()) {
+        const sum = this.#here(at);
+        const terms = pixels.map((values) => this.#get(this.#expression.sums[i]!, values[k]!));
+        f.store("v128.store", sum, terms.reduce(add, load("v128.load", sum, k * VECTOR)), k * VECTOR);
+      }
+  }
+
+  /** Calls `row` with the pointers at the start of each row, and the bytes of the innermost loop. */
+  #rows(row: (inner: Local<"i32">) => void): void {
+    const f = this.#f;
+    const [rows, inner] = f.locals("i32", 2);
+    f.set(rows, this.#word(0));
+    f.set(inner, op("i32.shl", this.#word(2), 2));
+    this.#compute("call", [this.#outer]);
+    f.countdown(rows, () => {
+      row(inner);
       // To the next row: all pixels back, one row on.
       for (const { at, word } of this.#pointers())
         f.increase(at, op("i32.sub", this.#word(word + 1), op("i32.mul", this.#word(word + 2), this.#word(1))));
@@ -130,7 +209,7 @@ class Emitter {
     f.set(this.#offset, 0);
     // One address for neighbours: an engine that pairs vectors looks for stores beside each other.
     for (const { access, at, walk } of this.#pointers()) if (access === "strided") f.set(walk, at);
-    const several = Array.from({ length: vectors }, () => newValues(f, this.#expression, this.#outer, this.#levels));
+    const several = Array.from({ length: vectors }, () => this.#values("element", this.#outer));
     const [first] = several;
     if (vectors > 1) this.#while(inner, vectors * VECTOR, () => this.#vectors(several));
     this.#while(inner, VECTOR, () => this.#vectors([first!]));
@@ -219,6 +298,16 @@ class Emitter {
     }
     return this.#emit.get(name)!(...args.map((ref) => this.#get(ref, values)));
   }
+  /** New locals for what is known at `level` or later, those of `outer` for the rest. */
+  #values(level: Level, outer?: Values): Values {
+    const { operands, nodes } = this.#expression;
+    const local = (of: Level, known: Local<"v128"> | undefined) =>
+      known && LEVELS.indexOf(of) < LEVELS.indexOf(level) ? known : this.#f.local("v128");
+    return {
+      operands: operands.map((access, i) => local(levelOfAccess[access], outer?.operands[i])),
+      nodes: nodes.map((_, i) => local(this.#levels[i]!, outer?.nodes[i])),
+    };
+  }
   #get(ref: Ref, values: Values): Vector {
     if ("operand" in ref) return values.operands[ref.operand]!;
     if ("node" in ref) return values.nodes[ref.node]!;
@@ -241,24 +330,11 @@ interface Values {
   readonly operands: readonly Local<"v128">[];
   readonly nodes: readonly Local<"v128">[];
 }
-/** New locals for what changes in the innermost loop, those of `outer` for the rest. */
-function newValues(
-  f: FunctionBuilder,
-  { operands, nodes }: Expression,
-  outer?: Values,
-  levels?: readonly Level[],
-): Values {
-  return {
-    operands: operands.map((access, i) => (outer && access === "repeat" ? outer.operands[i]! : f.local("v128"))),
-    nodes: nodes.map((_, i) => (outer && levels![i] !== "element" ? outer.nodes[i]! : f.local("v128"))),
-  };
-}
-
 /** The level of each node: the latest of its arguments'. */
 function levelsOf({ operands, nodes }: Expression): Level[] {
   const levels: Level[] = [];
   const levelOf = (ref: Ref): Level => {
-    if ("operand" in ref) return operands[ref.operand] === "repeat" ? "pixel" : "element";
+    if ("operand" in ref) return levelOfAccess[operands[ref.operand]!];
     return "node" in ref ? levels[ref.node]! : "call";
   };
   for (const { args } of nodes) levels.push(LEVELS[Math.max(0, ...args.map((ref) => LEVELS.indexOf(levelOf(ref))))]!);

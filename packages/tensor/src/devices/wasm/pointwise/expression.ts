@@ -1,8 +1,11 @@
 // A fused pointwise expression, free of addresses: what one kernel computes for every element. Programs that need the
 // same expression share the kernel.
 
-/** How an operand or a result moves along the innermost loop: by one float, not at all, or by any other step. */
-export type Access = "vector" | "repeat" | "strided";
+/**
+ * How an operand or a result moves along the innermost loop: by one float, not at all, or by any other step. A fixed operand moves
+ * by one float and is the same for all pixels of a row; then the others are vectors, and the loop is cut into tiles.
+ */
+export type Access = "vector" | "repeat" | "strided" | "fixed";
 
 /** Values of a node: an operand's element, an earlier node, a number in the kernel, a number given at the call. */
 export type Ref =
