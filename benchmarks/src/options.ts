@@ -14,13 +14,14 @@ export interface OpenDevice {
   close(): Promise<void>;
 }
 
-/** @throws Error unless there is a device of that name, and of as many threads where it can have several. */
-export function openDevice(name: string, threads: number): OpenDevice {
+/** @throws Error unless there is a device of that name, and of as many threads where it can have several; OpError without wide vectors. */
+export function openDevice(name: string, threads: number, wide = false): OpenDevice {
   if (name === "cpu") return { device: name, threads: 1, label: "cpu, 1 thread", close: async () => {} };
   if (name !== "wasm") throw new Error(`--device: expected one of ${deviceNames.join(", ")}, got ${name}`);
-  const device = createWasm({ threads });
+  const device = createWasm({ threads, wide });
   if (device.note !== undefined) throw new Error(`--threads: ${device.note}`);
-  return { device, threads, label: `wasm, ${threads} thread${threads > 1 ? "s" : ""}`, close: () => device.dispose() };
+  const label = `wasm, ${threads} thread${threads > 1 ? "s" : ""}${wide ? ", wide" : ""}`;
+  return { device, threads, label, close: () => device.dispose() };
 }
 /** @throws Error unless the text is a whole number above 0. */
 export function wholeNumber(name: string, text: string): number {

@@ -13,6 +13,8 @@ export interface PeerOptions {
   readonly imgsz: number;
   readonly batch: number;
   readonly threads: number;
+  /** Ours with vectors of 256 bits as well. */
+  readonly wide: boolean;
   readonly count: number;
   /** The Python that has PyTorch. */
   readonly python: string;
@@ -27,6 +29,7 @@ export function readOptions(): PeerOptions {
       imgsz: { type: "string", default: "320" },
       batch: { type: "string", default: "8" },
       threads: { type: "string", default: "2" },
+      wide: { type: "boolean", default: false },
       rounds: { type: "string", default: "9" },
       python: { type: "string", default: "/usr/bin/python3" },
       json: { type: "boolean", default: false },
@@ -40,7 +43,7 @@ export function readOptions(): PeerOptions {
     imgsz: wholeNumber("imgsz", values.imgsz),
     batch: wholeNumber("batch", values.batch),
     count: wholeNumber("rounds", values.rounds),
-    ...{ python: values.python, json: values.json },
+    ...{ wide: values.wide, python: values.python, json: values.json },
   };
 }
 
@@ -51,24 +54,32 @@ export interface Contest {
   readonly contestants: Readonly<Record<string, Contestant>>;
   /** 10^9 operations of a run. */
   readonly gflop: () => number;
+  /** GFLOP/s that vectors of 256 bits allow, measured anew. */
+  readonly wideLimit?: (() => Promise<number>) | undefined;
 }
 
 /** Runs a contest and prints it. */
-export async function compete({ title, contestants, gflop: cost }: Contest, options: PeerOptions): Promise<void> {
+export async function compete(
+  { title, contestants, gflop: cost, wideLimit }: Contest,
+  options: PeerOptions,
+): Promise<void> {
   const before = machine();
   const { own: device, imgsz, batch, threads, count, json } = options;
   const limit = await openLimit(threads);
   const limits: number[] = [];
+  const wideLimits: number[] = [];
   const measureLimit = async () => {
     limits.push(await limit.measure());
+    if (wideLimit) wideLimits.push(await wideLimit());
     return 0;
   };
   const { limit: _, ...timings } = await rounds<string>({ ...contestants, limit: measureLimit }, count);
   await limit.close();
-  const limitRate = limits.sort((a, b) => a - b)[limits.length >> 1]!;
+  const [limitRate, wideRate] = [limits, wideLimits].map((rates) => rates.sort((a, b) => a - b)[rates.length >> 1]);
   const gflop = cost();
   const heading = `${title}, ${imgsz} px, batch ${batch}, ${threads} threads, median of ${count}`;
-  console.log(`${heading}; limit of 128-bit lanes ${limitRate.toFixed(1)} GFLOP/s`);
+  const wider = wideRate === undefined ? "" : `, of 256 bits ${wideRate.toFixed(1)}`;
+  console.log(`${heading}; limit of vectors of 128 bits ${limitRate!.toFixed(1)} GFLOP/s${wider}`);
   const row = table(["engine", "ms", "fastest", "slowest", "GFLOP/s", "x ours"], [38, 8, 8, 8, 8, 7]);
   const [own] = Object.values(timings);
   const results = Object.entries<Timing>(timings).map(([engine, { ms, fastest, slowest }]) => {
@@ -91,7 +102,7 @@ export async function compete({ title, contestants, gflop: cost }: Contest, opti
           threads,
           rounds: count,
         },
-        ...{ gflop, limit_gflops: limitRate, results },
+        ...{ gflop, limit_gflops: limitRate, wide_limit_gflops: wideRate, results },
       }),
     );
 }

@@ -14,6 +14,7 @@ import { type Jax, loadPeer, resolvePeer, type Tfjs } from "./load.ts";
 
 const options = readOptions();
 const { own, imgsz, batch, count } = options;
+if (options.wide) throw new Error("--wide: expected in the comparisons of inference and training, got it here");
 
 /** Dense ones only, and small enough for engines of plain loops. */
 const chosen = layers.filter(({ depthwise, first }) => !depthwise && !first);

@@ -2,14 +2,15 @@
 // compared before anything is timed.
 import { toDtype } from "@orepa/autograd";
 import { cast, compile, type Tensor, trace } from "@orepa/tensor";
-import { denseGflop, fuse } from "@orepa/yolo";
 import { exportOnnx } from "../onnx/export.ts";
 import { type Contestant, timed } from "../rounds.ts";
 import { compete, readOptions } from "./compete.ts";
 import { loadPeer, type OnnxRuntime } from "./load.ts";
-import { calibratedModel, pictures } from "./model.ts";
+import { deployedModel, pictures } from "./model.ts";
+import { programs, startWide } from "./own.ts";
 
 const options = readOptions();
+const wide = options.wide ? await startWide("inference", options) : undefined;
 const { own, imgsz, batch, threads } = options;
 /**
  * Difference allowed, root mean square, of probabilities and of boxes as parts of the picture's side: some thousand roundings
@@ -19,17 +20,16 @@ const TOLERANCE = 1e-4;
 const BOX_ROWS = 4;
 
 const images = pictures(batch, imgsz);
-const createModel = () => fuse(calibratedModel(), { probe: pictures(1, 64) }).model;
-const [model, precise] = [createModel(), toDtype(createModel(), "float64")];
-const predict = (x: Tensor) => model.predict(x);
-const file = exportOnnx(trace(predict, [images]).program);
+const [model, precise] = [deployedModel(), toDtype(deployedModel(), "float64")];
+const file = exportOnnx(trace((x: Tensor) => model.predict(x), [images]).program);
 
-const ours = compile(predict, { device: own.device });
+const ours = programs.inference({ imgsz, batch, device: own.device });
 /** In float64: engines of float32 differ from it by roundings that a network of random weights amplifies. */
 const reference = compile((x: Tensor) => precise.predict(x), { device: "cpu" });
 const expected = await reference(cast(images, "float64"));
 const exact = expected.toTypedArray() as Float64Array;
-check("orepa", (await ours(images)).toTypedArray() as Float32Array); // the model is float32
+check("orepa", await ours.run());
+if (wide) check("orepa, wide", await wide.result());
 
 /** A session of an engine, checked. */
 async function contestant(name: "onnxruntime-node" | "onnxruntime-web"): Promise<Contestant> {
@@ -65,11 +65,12 @@ await compete(
   {
     title: "YOLO11n inference",
     contestants: {
-      [`orepa (${own.label})`]: timed(() => ours(images)),
+      [`orepa (${own.label})`]: timed(ours.run),
+      ...(wide && { [`orepa (${own.label}, wide)`]: wide.time }),
       "onnxruntime-node": await contestant("onnxruntime-node"),
       "onnxruntime-web": await contestant("onnxruntime-web"),
     },
-    gflop: () => denseGflop(ours.report()),
+    ...{ gflop: ours.gflop, wideLimit: wide?.limit },
   },
   options,
 );

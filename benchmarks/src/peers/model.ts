@@ -2,7 +2,7 @@
 // in a trained network, so that a wrong connection shows in the output.
 import { initialize, namedVariables } from "@orepa/autograd";
 import { add, div, Generator, mul, rand, sub, type Tensor } from "@orepa/tensor";
-import { buildModel, type DetectModel, modelYaml, normSettings } from "@orepa/yolo";
+import { buildModel, type DetectModel, fuse, modelYaml, normSettings } from "@orepa/yolo";
 
 const CLASSES = 80;
 const SIDE = 128;
@@ -20,7 +20,7 @@ export function createModel(): DetectModel {
 }
 
 /** The model after one forward pass in train mode, with that pass's statistics alone as running statistics. */
-export function calibratedModel(): DetectModel {
+function calibratedModel(): DetectModel {
   const model = createModel();
   const statistics = [...namedVariables(model)].filter(([key]) => /\.running_(mean|var)$/.test(key));
   const before = new Map(statistics.map(([key, { value }]) => [key, value]));
@@ -33,3 +33,6 @@ export function calibratedModel(): DetectModel {
   }
   return model;
 }
+
+/** The calibrated model as it is deployed: norms merged into convolutions. */
+export const deployedModel = (): DetectModel => fuse(calibratedModel(), { probe: pictures(1, 64) }).model;

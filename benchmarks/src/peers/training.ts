@@ -4,46 +4,27 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSgd, groupParameters, parameters, stateDict, valueAndGrad, writeSafetensors } from "@orepa/autograd";
-import { add, compile, mean, square, type Tensor } from "@orepa/tensor";
-import { denseGflop } from "@orepa/yolo";
+import { stateDict, writeSafetensors } from "@orepa/autograd";
 import { timed } from "../rounds.ts";
 import { compete, readOptions } from "./compete.ts";
 import { createModel, pictures } from "./model.ts";
+import { programs, RATE, startWide } from "./own.ts";
 import { keptMemory, type Layout, startTorch } from "./torch.ts";
 
 const options = readOptions();
+const wide = options.wide ? await startWide("training", options) : undefined;
 const { own, imgsz, batch, threads, python } = options;
 
-const RATE = 0.05;
 const CHECKED_STEPS = 2;
 /** Largest difference allowed, of the first loss and of how far the steps lower it, each as a part of itself. */
 const TOLERANCE = { loss: 1e-4, drop: 1e-2 };
 
-const images = pictures(batch, imgsz);
-const model = createModel();
 const folder = await mkdtemp(join(tmpdir(), "orepa-peers-"));
 const [weightsFile, imagesFile] = [join(folder, "weights.safetensors"), join(folder, "images.safetensors")];
-await writeFile(weightsFile, writeSafetensors(stateDict(model), {}));
-await writeFile(imagesFile, writeSafetensors(new Map([["images", images]]), {}));
+await writeFile(weightsFile, writeSafetensors(stateDict(createModel()), {}));
+await writeFile(imagesFile, writeSafetensors(new Map([["images", pictures(batch, imgsz)]]), {}));
 
-const groups = groupParameters(model);
-const sgd = createSgd(groups, { nesterov: true });
-const ours = compile(
-  (x: Tensor) => {
-    const { value: loss, grads } = valueAndGrad(
-      () =>
-        model
-          .forward(x, "train")
-          .maps.map((map) => mean(square(map)))
-          .reduce((a, b) => add(a, b)),
-      [...parameters(model)].filter(({ trainable }) => trainable),
-    );
-    sgd.update(grads, { learningRates: groups.map(() => RATE), momentum: 0.9, weightDecay: 0 });
-    return loss;
-  },
-  { device: own.device },
-);
+const ours = programs.training({ imgsz, batch, device: own.device });
 
 const args = [weightsFile, imagesFile, String(threads), String(RATE)];
 const torches = {
@@ -60,7 +41,8 @@ await check();
 /** Takes the first steps. @throws Error if PyTorch's losses are others. */
 async function check(): Promise<void> {
   const takers = [
-    { name: "orepa", take: async () => (await ours(images)).item() },
+    { name: "orepa", take: ours.run },
+    ...(wide ? [{ name: "orepa, wide", take: wide.result }] : []),
     ...contestants.map(({ name, torch, layout }) => ({ name, take: async () => (await torch.step(layout)).loss })),
   ];
   const losses: number[][] = [];
@@ -81,15 +63,16 @@ await compete(
   {
     title: `YOLO11n network step (PyTorch ${version})`,
     contestants: {
-      [`orepa (${own.label})`]: timed(async () => (await ours(images)).item()),
+      [`orepa (${own.label})`]: timed(ours.run),
+      ...(wide && { [`orepa (${own.label}, wide)`]: wide.time }),
       ...Object.fromEntries(
         contestants.map(({ name, torch, layout }) => [name, async () => (await torch.step(layout)).ms]),
       ),
     },
-    gflop: () => denseGflop(ours.report()),
+    ...{ gflop: ours.gflop, wideLimit: wide?.limit },
   },
   options,
 );
-for (const torch of Object.values(torches)) torch.close();
+for (const other of [...Object.values(torches), wide]) other?.close();
 await rm(folder, { recursive: true });
 await own.close();
