@@ -1,12 +1,13 @@
 // Branch "depthwise-separable": a depthwise convolution that multiplies the channels, followed by a 1x1 convolution.
 import { Parameter } from "@orepa/autograd";
-import { conv2d, matmul, mul, permute, reshape, split, sum, type Tensor, transpose } from "@orepa/tensor";
+import { conv2d, matmul, mul, permute, reshape, split, type Tensor, transpose } from "@orepa/tensor";
 import {
   type AdjointArguments,
   addUp,
   type Branch,
   type BranchGradients,
   type BranchOptions,
+  dotPerOutput,
   he,
   scaled,
 } from "../branch.ts";
@@ -66,22 +67,22 @@ export class DepthwiseSeparableBranch implements Branch {
 
   /**
    * H[o,i,e] = sum over y, x of ct[o,i,y,x] D[i,e,y,x]: dP = v H, dv[o] = <H[o], P[o]>, dD[i,e,y,x] = sum over o of v P[o,i,e] ct[o,i,y,x].
-   * Two small products of matrices per input channel. P and what belongs to it are [O/G, G, I/G, E] here, in P's own order.
+   * Two small products of matrices per input channel. H, P and v have P's own order of rows here.
    */
   adjoint({ ct, scale, factors: [depthwise, pointwise] }: AdjointArguments): BranchGradients {
     const { inChannels, outChannels, kernelSize: k, groups: G } = this.#geometry;
     const [E, perGroup, rows] = [this.#multiplier, inChannels / G, outChannels / G];
     const perInput = permute(reshape(ct, [G, rows, perGroup, k * k]), [0, 2, 1, 3]);
     const windows = reshape(depthwise!, [G, perGroup, E, k * k]);
-    const points = reshape(pointwise!, [rows, G, perGroup, E]);
-    const v = scale && scale.size > 1 ? transpose(reshape(scale, [G, rows, 1, 1]), 0, 1) : scale;
+    const v = scale && scale.size > 1 ? reordered(scale, G, rows) : scale;
 
     // dD first: v P then dies before H is made.
-    const dD = matmul(permute(scaled(points, v), [1, 2, 3, 0]), perInput);
-    const H = permute(matmul(perInput, transpose(windows)), [2, 0, 1, 3]);
+    const points = reshape(scaled(pointwise!, v), [rows, G, perGroup, E]);
+    const dD = matmul(permute(points, [1, 2, 3, 0]), perInput);
+    const H = reshape(permute(matmul(perInput, transpose(windows)), [2, 0, 1, 3]), pointwise!.shape);
     return {
-      factors: [reshape(dD, depthwise!.shape), reshape(scaled(H, v), pointwise!.shape)],
-      scale: reshape(transpose(sum(mul(H, points), [2, 3])), [outChannels, 1, 1, 1]),
+      factors: [reshape(dD, depthwise!.shape), scaled(H, v)],
+      scale: reordered(dotPerOutput(H, pointwise!), rows, G),
     };
   }
 
@@ -100,3 +101,7 @@ export class DepthwiseSeparableBranch implements Branch {
     return reshape(permute(byGroup, [1, 0, 2]), rows.shape);
   }
 }
+
+/** Numbers [a b, 1, 1, 1] in the order of a table [a, b] read column by column. */
+const reordered = (rows: Tensor, a: number, b: number): Tensor =>
+  a === 1 || b === 1 ? rows : reshape(transpose(reshape(rows, [a, b])), rows.shape);

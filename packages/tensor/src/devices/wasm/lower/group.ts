@@ -30,15 +30,17 @@ interface Partials {
   readonly places: readonly Place[];
 }
 
-/** Longer inner loops are cut, so that there are pieces to share and to keep in cache. */
+/** Longer inner loops are cut, so that there are pieces to share and to keep in cache: into equal parts if they need not be short. */
 const LONGEST_INNER = 2048;
-const CUT_INNER = 1024;
+const LEAST_INNER = 512;
 /** Pieces of a group with sums; a number of their own, so that sums do not depend on the number of threads. */
 const SUM_UNITS = 16;
 const MOST_UNITS = 64;
+/** Elements of a piece at least. */
+const UNIT = 1024;
 /** Elements of the innermost loop, and so partial sums, where rows are added up. */
-const LONGEST_PIECE = 64;
-const LEAST_PIECE = 8;
+const LONGEST_PART = 64;
+const LEAST_PART = 8;
 /** Bytes that one kernel call reads and writes: they stay in the second-level cache. */
 const BLOCK_BYTES = 128 * 1024;
 const LEAST_BLOCK = 16;
@@ -64,10 +66,12 @@ function emit(planner: Planner, work: Work): Partials {
     { n: Math.floor(inner.n / length), strides: inner.strides.map((s) => s * length) },
     { ...inner, n: length },
   ];
-  if (isRows(work)) return emitLoops(planner, work, [...outer, ...cut(rowPiece(inner.n))], 0);
+  if (isRows(work))
+    return emitLoops(planner, work, [...outer, ...cut(partOf(inner.n, LONGEST_PART, LEAST_PART) ?? inner.n)], 0);
   if (kept !== undefined || inner.n <= LONGEST_INNER) return emitLoops(planner, work, loops, 0);
-  const partials = emitLoops(planner, work, [...outer, ...cut(CUT_INNER)], 0);
-  const rest = inner.n % CUT_INNER;
+  const length = partOf(inner.n, LONGEST_INNER, LEAST_INNER) ?? LONGEST_INNER;
+  const partials = emitLoops(planner, work, [...outer, ...cut(length)], 0);
+  const rest = inner.n % length;
   if (rest > 0) emitLoops(planner, work, [...outer, { ...inner, n: rest }], inner.n - rest);
   return partials;
 }
@@ -75,10 +79,10 @@ function emit(planner: Planner, work: Work): Partials {
 /** Whether there are sums along the outermost axis: a unit's partial sums are then parts of one sum. */
 const isRows = ({ order, shape, kept }: Work): boolean => kept !== undefined && kept !== innermostOf(order, shape);
 
-/** The longest part of a row, up to a limit, that divides it; the row itself if there are only short ones. */
-function rowPiece(n: number): number {
-  for (let length = Math.min(n, LONGEST_PIECE); length >= LEAST_PIECE; length--) if (n % length === 0) return length;
-  return n;
+/** The longest part that divides n, within limits. */
+function partOf(n: number, longest: number, least: number): number | undefined {
+  for (let length = Math.min(n, longest); length >= least; length--) if (n % length === 0) return length;
+  return undefined;
 }
 
 /** `start`: turns of the innermost loop that come before. */
@@ -103,7 +107,8 @@ function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: 
     stores: stores.map(({ value }, i) => ({ access: storeAccess(operands.length + i), value })),
     sums,
   });
-  const most = isRows(work) ? shape[kept!]! : sums.length > 0 ? SUM_UNITS : MOST_UNITS;
+  const shared = Math.min(MOST_UNITS, Math.ceil((pixels * inner.n) / UNIT));
+  const most = isRows(work) ? shape[kept!]! : sums.length > 0 ? SUM_UNITS : shared;
   const units = Math.max(1, Math.min(pixels, most));
   const partials = sums.map(() => planner.scratch([units, inner.n]));
   const live = Math.max(1, places.length);

@@ -1,5 +1,5 @@
 // The planner: keeps where every tensor lies while equations are lowered one by one, and collects their steps.
-import type { Equation } from "../../../bind.ts";
+import type { Equation, EquationOf } from "../../../bind.ts";
 import { OpError } from "../../../errors.ts";
 import type { Group } from "../../../passes/fuse.ts";
 import type { Pair } from "../../../primitives/conv/geometry.ts";
@@ -17,6 +17,7 @@ import {
   mapPlace,
   type Place,
   permutePlace,
+  reshapePlace,
   rowMajorPlace,
   type Storage,
   slicePlace,
@@ -65,6 +66,7 @@ export class Planner implements Builder {
   readonly #layout: Layouts;
   readonly #borders: Borders;
   readonly #memberOf: ReadonlyMap<Tensor, Membership>;
+  readonly #turned: ReadonlyMap<Tensor, EquationOf<"permute">>;
   readonly #persistent: Persistent;
 
   constructor(parts: {
@@ -72,6 +74,7 @@ export class Planner implements Builder {
     readonly layout: Layouts;
     readonly borders: Borders;
     readonly memberOf: ReadonlyMap<Tensor, Membership>;
+    readonly turned: ReadonlyMap<Tensor, EquationOf<"permute">>;
     readonly persistent: Persistent;
     readonly isStill: (storage: Storage) => boolean;
   }) {
@@ -79,6 +82,7 @@ export class Planner implements Builder {
     this.#layout = parts.layout;
     this.#borders = parts.borders;
     this.#memberOf = parts.memberOf;
+    this.#turned = parts.turned;
     this.#persistent = parts.persistent;
     this.#isStill = parts.isStill;
   }
@@ -128,10 +132,18 @@ export class Planner implements Builder {
     return slicePlace(this.result(whole), axis, start, start + t.shape[axis]!);
   }
   #fresh(t: Tensor): Place {
+    const turn = this.#turned.get(t);
+    if (turn) return this.#before(turn, t.shape);
     if (this.#layout.of(t) === "rowMajor") return this.scratch(t.shape);
     if (t.rank === 4) return this.newMap(t.shape, this.#borders.of(t));
     const [n, c, length] = t.shape as [number, number, number];
     return permutePlace(this.scratch([n, length, c]), [0, 2, 1]);
+  }
+  /** A place that the permutation makes row-major, as it lies before it. */
+  #before({ inputs, params: { order }, outputs }: EquationOf<"permute">, shape: Shape): Place {
+    const back = inputs[0]!.shape.map((_, axis) => order.indexOf(axis));
+    const place = permutePlace(this.scratch(outputs[0]!.shape), back);
+    return reshapePlace(place, shape) ?? this.scratch(shape);
   }
   newMap(shape: Shape, border: Pair = [0, 0]): Place {
     const channels = shape[1]!;

@@ -22,6 +22,7 @@ import { basesOf, inPlaceUpdates } from "./in-place.ts";
 import { type Layouts, layouts } from "./layout.ts";
 import { placeMembers } from "./members.ts";
 import { addressOf, type Place, type Storage } from "./place.ts";
+import { turnedProducts } from "./turned.ts";
 
 export interface Plan extends ThreadProgram {
   /** The steps before this one run only after a Variable has changed. */
@@ -65,7 +66,9 @@ export function makePlan({ before, program: given }: Hoisted, memory: PlanMemory
   const still = stillValues(program);
   const kernels = new FusedKernels();
   const { persistent } = memory;
-  const planner = new Planner({ kernels, layout, borders: borders(program, memberOf), memberOf, persistent, isStill });
+  const maps = borders(program, memberOf);
+  const turned = turnedProducts(program);
+  const planner = new Planner({ kernels, layout, borders: maps, memberOf, turned, persistent, isStill });
 
   const variablePlaces = new Map<Variable, Place>();
   for (const [v, t] of program.variables) {

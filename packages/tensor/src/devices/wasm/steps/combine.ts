@@ -34,12 +34,12 @@ export type CombineStep = {
 
 /** The sums are shared among the threads; each is computed by one thread. */
 export function runCombine(step: CombineStep, machine: Pick<Machine, "floats" | "thread" | "threads">): void {
-  const { sums, terms } = step;
+  const { sums, terms, next } = step;
   const [from, to] = share(sums, machine);
   const { floats } = machine;
   const total = (address: number, i: number): number => {
     let sum = 0;
-    for (let term = 0; term < terms; term++) sum += floats[address / 4 + i * step.next + term * step.step]!;
+    for (let term = 0, at = address / 4 + i * next; term < terms; term++, at += step.step) sum += floats[at]!;
     return sum;
   };
   const index = ({ address, stride }: Floats, i: number) => (address + i * stride) / 4;

@@ -69,6 +69,7 @@ function runPixels(
   const last = loops.length - 2;
   const columns = loops[last]!;
   const height = loops[last - 1]!;
+  const turns = loops.map(() => 0);
   for (let pixel = from; pixel < to; ) {
     const column = pixel % columns;
     const most = Math.min(block, to - pixel);
@@ -78,14 +79,14 @@ function runPixels(
     const part = whole ? columns : Math.min(columns - column, most);
     integers[words] = rows;
     integers[words + 1] = part;
+    for (let loop = last, rest = pixel; loop >= 0; loop--) {
+      turns[loop] = rest % loops[loop]!;
+      rest = Math.floor(rest / loops[loop]!);
+    }
     for (let i = 0; i < accesses.length; i++) {
       const { address, strides } = accesses[i]!;
       let at = address;
-      for (let loop = last, rest = pixel; loop >= 0; loop--) {
-        const n = loops[loop]!;
-        at += (rest % n) * strides[loop]!;
-        rest = Math.floor(rest / n);
-      }
+      for (let loop = 0; loop <= last; loop++) at += turns[loop]! * strides[loop]!;
       integers[words + access(i)] = at;
     }
     run(args);
