@@ -30,15 +30,22 @@ const INK = 0.2;
 /** Most of the smaller box that a neighbour may cover. */
 const MOST_OVERLAP = 0.05;
 
+/** Most digits of a scene. */
+const MOST_DIGITS = 4;
+
 /**
- * Places the digits of the scenes; a picture is painted when it is asked for, and kept as far as memory for pictures goes.
+ * Scenes that are composed when their boxes or their pictures are asked for; pictures are kept as far as memory for them goes.
  * The same options give the same bytes on every machine.
  */
 export function digitsDataset({ split, scenes, side = 64, seed = 0 }: DigitsOptions): Dataset {
   const stream = (i: number) => new Generator(`digits ${seed} ${split} ${i}`);
+  const placed: (readonly Box[] | undefined)[] = [];
   const samples = Array.from({ length: scenes }, (_, i) => ({
     ...{ file: `digits/${split}/${String(i).padStart(5, "0")}.png`, width: side, height: side },
-    boxes: compose(side, split, stream(i)),
+    get boxes(): readonly Box[] {
+      placed[i] ??= compose(side, split, stream(i));
+      return placed[i];
+    },
   }));
   const most = Math.floor(pictureCacheBytes / (CHANNELS * side ** 2));
   const images = new Map<number, Image>();
@@ -46,7 +53,7 @@ export function digitsDataset({ split, scenes, side = 64, seed = 0 }: DigitsOpti
     const known = images.get(i);
     if (known) return known;
     const pixels = new Float64Array(CHANNELS * side ** 2);
-    compose(side, split, stream(i), pixels);
+    placed[i] = compose(side, split, stream(i), pixels);
     const image = { width: side, height: side, data: toBytes(pixels) };
     if (images.size < most) images.set(i, image);
     return image;
@@ -54,6 +61,7 @@ export function digitsDataset({ split, scenes, side = 64, seed = 0 }: DigitsOpti
   return {
     split,
     samples,
+    mostBoxes: MOST_DIGITS,
     names: DIGIT_NAMES,
     problems: [],
     backgrounds: 0,
@@ -71,7 +79,7 @@ interface Placed {
 /** Draws a scene: its boxes and, where `pixels` are given, its picture. */
 function compose(side: number, split: "train" | "val", random: Generator, pixels?: Float64Array): Box[] {
   background(side, random, pixels);
-  const wanted = 1 + random.integer(4);
+  const wanted = 1 + random.integer(MOST_DIGITS);
   const placed: Placed[] = [];
   const boxes: Box[] = [];
   for (let tries = 0; boxes.length < wanted && tries < 40; tries++) {

@@ -91,7 +91,8 @@ function rectangle(aspects: readonly number[], imgsz: number, stride: number): {
 }
 
 /** One number of target rows for all batches of a dataset: its fullest picture, rounded up. */
-const targetRows = ({ samples }: Dataset): number => bucket(samples.map(({ boxes }) => boxes.length));
+const targetRows = ({ samples, mostBoxes }: Dataset): number =>
+  bucket(mostBoxes === undefined ? samples.map(({ boxes }) => boxes.length) : [mostBoxes]);
 
 /** The most, rounded up. */
 function bucket(counts: readonly number[]): number {

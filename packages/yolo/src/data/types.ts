@@ -77,6 +77,8 @@ export interface DatasetFacts {
 
 /** The usable pictures of one split. */
 export interface Dataset extends DatasetFacts {
+  /** At least as many boxes as any picture has, where the samples make theirs when they are asked for. */
+  readonly mostBoxes?: number;
   /** The decoded picture of `samples[index]`. */
   load(index: number): Promise<Image>;
   /** The same at another size, as `resizeBilinear` makes it; kept at that size where pictures are kept. */
