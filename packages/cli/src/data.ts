@@ -4,8 +4,8 @@ import { type Dataset, describeProblem, loadDataset, readDataYaml, type Split, U
 import type { Settings } from "./args.ts";
 import { DIGIT_NAMES, digitsDataset } from "./digits.ts";
 import { type FeedSource, filesSource } from "./feed-source.ts";
-import { nodeCodec } from "./image-codec.ts";
 import { type Io, line, warn } from "./io.ts";
+import { nodeCodec } from "./node-codec.ts";
 import { nodeFiles } from "./node-files.ts";
 import { progressLine } from "./progress.ts";
 

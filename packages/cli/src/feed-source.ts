@@ -2,7 +2,7 @@
 
 import { type Dataset, type DatasetFacts, pictureCacheBytes, reopenDataset } from "@orepa/yolo";
 import { type DigitsOptions, digitsDataset } from "./digits.ts";
-import { nodeCodec } from "./image-codec.ts";
+import { nodeCodec } from "./node-codec.ts";
 import { nodeFiles } from "./node-files.ts";
 
 /** Digits are composed anew; of files everything but the pictures is sent. */

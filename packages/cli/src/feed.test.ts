@@ -17,7 +17,7 @@ import {
 } from "@orepa/yolo";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { filesSource } from "./feed-source.ts";
-import { nodeCodec } from "./image-codec.ts";
+import { nodeCodec } from "./node-codec.ts";
 import { nodeFiles } from "./node-files.ts";
 import { type TestFolder, testFolder, writeDigits } from "./testing-data.ts";
 

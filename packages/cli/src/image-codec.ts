@@ -1,27 +1,25 @@
-// Pictures from and to bytes with @napi-rs/canvas. Half a picture is an error: the decoder itself would fill it up with nothing.
+// Pictures from and to bytes with @napi-rs/canvas, which takes a while to load: who may do without imports node-codec.ts. Half a picture is an error: the decoder itself would fill it up with nothing.
 
 import { type Canvas, Image as CanvasImage, createCanvas, ImageData } from "@napi-rs/canvas";
-import type { Image, ImageCodec } from "@orepa/yolo";
+import type { Image } from "@orepa/yolo";
 
 /** Most pixels of a picture: 178 million, the limit at which Pillow refuses too. */
 const PIXEL_LIMIT = 178_956_970;
 
-/** The decoder for Node: JPEG, PNG, WebP, GIF, BMP, AVIF to RGB. */
-export const nodeCodec: ImageCodec = {
-  async decode(bytes) {
-    const picture = load(bytes);
-    // Only after decoding are the natural sizes those of the picture turned by its EXIF orientation, as it is drawn.
-    await picture.decode();
-    const { naturalWidth: width, naturalHeight: height } = picture;
-    const canvas = createCanvas(width, height);
-    const context = canvas.getContext("2d");
-    context.drawImage(picture, 0, 0);
-    const { data } = context.getImageData(0, 0, width, height);
-    // A JPEG has no transparency, so clear pixels are rows that never came.
-    if (isJpeg(bytes) && data[data.length - 1] === 0) throw new Error(TRUNCATED);
-    return { width, height, data: rgb(data) };
-  },
-};
+/** JPEG, PNG, WebP, GIF, BMP, AVIF to RGB. */
+export async function decode(bytes: Uint8Array): Promise<Image> {
+  const picture = load(bytes);
+  // Only after decoding are the natural sizes those of the picture turned by its EXIF orientation, as it is drawn.
+  await picture.decode();
+  const { naturalWidth: width, naturalHeight: height } = picture;
+  const canvas = createCanvas(width, height);
+  const context = canvas.getContext("2d");
+  context.drawImage(picture, 0, 0);
+  const { data } = context.getImageData(0, 0, width, height);
+  // A JPEG has no transparency, so clear pixels are rows that never came.
+  if (isJpeg(bytes) && data[data.length - 1] === 0) throw new Error(TRUNCATED);
+  return { width, height, data: rgb(data) };
+}
 
 /** The picture as PNG (without loss) or JPEG (quality 0 to 100). */
 export function encode(canvas: Canvas, file: string, quality = 92): Buffer {

@@ -2,25 +2,28 @@
 
 import { DeviceError, OpError } from "@orepa/tensor";
 import { UserError } from "@orepa/yolo";
+import type { Mode } from "./args.ts";
 import { closeDevices } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import { helpText } from "./help.ts";
 import { type Io, line } from "./io.ts";
-import { version } from "./mode.ts";
-import { bench } from "./modes/bench.ts";
-import { doctor } from "./modes/doctor.ts";
-import { exportWeights } from "./modes/export.ts";
-import { info } from "./modes/info.ts";
-import { predict } from "./modes/predict.ts";
-import { study } from "./modes/study.ts";
-import { train } from "./modes/train.ts";
-import { val } from "./modes/val.ts";
+import { type ModeFunction, version } from "./mode.ts";
 import { parseArguments } from "./parse-args.ts";
 
 /** Exit codes: fine, a failure or a defect that is not the user's, a mistake of the user, stopped by Ctrl-C. */
 export const EXIT = { ok: 0, defect: 1, user: 2, interrupted: 130 } as const;
 
-const modes = { train, val, predict, export: exportWeights, info, bench, study, doctor } as const;
+/** Read when they are asked for. */
+const modes: { readonly [M in Mode]: () => Promise<ModeFunction> } = {
+  train: async () => (await import("./modes/train.ts")).train,
+  val: async () => (await import("./modes/val.ts")).val,
+  predict: async () => (await import("./modes/predict.ts")).predict,
+  export: async () => (await import("./modes/export.ts")).exportWeights,
+  info: async () => (await import("./modes/info.ts")).info,
+  bench: async () => (await import("./modes/bench.ts")).bench,
+  study: async () => (await import("./modes/study.ts")).study,
+  doctor: async () => (await import("./modes/doctor.ts")).doctor,
+};
 
 /** Runs the command and returns its exit code. Mistakes of the user become one line on standard error. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -29,7 +32,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     if (request.kind === "help") line(io, helpText(request.mode));
     else if (request.kind === "version") line(io, `orepa ${version}`);
     else {
-      const { json, interrupted } = await modes[request.command.mode](request.command, io);
+      const mode = await modes[request.command.mode]();
+      const { json, interrupted } = await mode(request.command, io);
       if (request.command.settings.json) line(io, JSON.stringify(json));
       if (interrupted) return EXIT.interrupted;
     }

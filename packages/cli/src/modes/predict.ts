@@ -13,7 +13,7 @@ import {
 } from "@orepa/yolo";
 import type { Settings } from "../args.ts";
 import { drawBoxes } from "../draw.ts";
-import { encode, nodeCodec, toCanvas } from "../image-codec.ts";
+import { decode, encode, toCanvas } from "../image-codec.ts";
 import { type Io, line, warn } from "../io.ts";
 import { greet, type ModeFunction } from "../mode.ts";
 import { printModel } from "../model-report.ts";
@@ -168,7 +168,7 @@ async function findPictures(source: string | null, io: Io): Promise<string[]> {
 async function decodePicture(file: string, io: Io): Promise<Image | string> {
   const bytes = await nodeFiles(io.cwd).readBytes(file);
   try {
-    return await nodeCodec.decode(bytes);
+    return await decode(bytes);
   } catch (error) {
     return `cannot be decoded: ${(error as Error).message}`;
   }

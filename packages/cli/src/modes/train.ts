@@ -25,13 +25,6 @@ import { greet, type ModeFunction, type Outcome } from "../mode.ts";
 import { printModel } from "../model-report.ts";
 import { readWeights } from "../models.ts";
 import { kindOf, writeAtomic } from "../node-files.ts";
-import {
-  writeBatchPictures,
-  writeLabelsChart,
-  writeResultsChart,
-  writeValidationCharts,
-  writeValidationPictures,
-} from "../plots.ts";
 import { clock, progressLine } from "../progress.ts";
 import { resultLine, resultLines, resultsText } from "../results-csv.ts";
 import { discardRunFolder, writeArguments } from "../run-folder.ts";
@@ -39,6 +32,9 @@ import { planMetadata, planModel, planTraining, type TrainPlan, trainArguments }
 import { trainReport } from "../train-report.ts";
 import { calibrated } from "../transfer.ts";
 import { printValidation, speedLine } from "../validation-table.ts";
+
+/** Charts and pictures, read when the first are written: after the first step. */
+const plots = (): Promise<typeof import("../plots.ts")> => import("../plots.ts");
 
 /** Trains, validates the best weights, deploys them. */
 export const train: ModeFunction = async (command, io) => {
@@ -150,6 +146,7 @@ async function carryOut(
 
 /** What the training pictures hold, and the first batches of them. */
 async function writeDataPictures(folder: string, dataset: Dataset, settings: Settings): Promise<void> {
+  const { writeLabelsChart, writeBatchPictures } = await plots();
   await writeLabelsChart(folder, dataset);
   await writeBatchPictures(folder, dataset, settings);
 }
@@ -201,6 +198,7 @@ async function finish(
     line(io, speedLine(result.speed));
     metrics = { map50: result.all.map50, map50_95: result.all.map };
     if (settings.plots) {
+      const { writeValidationCharts, writeValidationPictures } = await plots();
       await writeValidationCharts(folder, result, names);
       const pictures = await writeValidationPictures(folder, { dataset: valDataset, images: result.images });
       if (pictures[0] !== undefined) line(io, `Pictures with boxes: ${pictures[0]}`);
@@ -234,7 +232,7 @@ async function resultsWriter({ folder, resume, settings }: TrainPlan): Promise<(
     else if (event.type === "epoch-end") {
       lines.push(resultLine(event.row));
       await writeAtomic(csv, resultsText(lines));
-      if (settings.plots) await writeResultsChart(folder, lines);
+      if (settings.plots) await (await plots()).writeResultsChart(folder, lines);
     } else if (event.type === "checkpoint") await writeCheckpoint(folder, event);
   };
 }

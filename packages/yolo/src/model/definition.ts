@@ -27,11 +27,19 @@ export interface ModelDefinition {
   readonly rows: readonly Row[];
 }
 
+/** The text read last: a training builds its model several times. */
+let last: { readonly text: string; readonly definition: ModelDefinition } | undefined;
+
 /**
  * The definition in model text.
  * @throws UserError naming the line or row that is not as expected.
  */
 export function readDefinition(text: string): ModelDefinition {
+  if (last?.text !== text) last = { text, definition: read(text) };
+  return last.definition;
+}
+
+function read(text: string): ModelDefinition {
   const content = parseYaml(text);
   if (!isRecord(content)) throw wrong("a mapping with backbone and head", content, "see yolo11.yaml");
   const { nc, scales = {}, backbone, head } = content;
