@@ -14,7 +14,18 @@ import {
   valueAndGrad,
 } from "@orepa/autograd";
 import { Orepa, sumOfKernels } from "@orepa/orepa";
-import { compile, conv2d, type DeviceSpec, Generator, mul, type Report, randn, sum, type Tensor } from "@orepa/tensor";
+import {
+  compile,
+  conv2d,
+  type DeviceSpec,
+  Generator,
+  mean,
+  mul,
+  type Report,
+  randn,
+  sum,
+  type Tensor,
+} from "@orepa/tensor";
 import { machine } from "./machine.ts";
 import { defaultDevice, openDevice, wholeNumber } from "./options.ts";
 import { rounds, timed } from "./rounds.ts";
@@ -84,7 +95,8 @@ function training(block: Block, x: Tensor, device: DeviceSpec) {
   const trained = parameters(block);
   const step = compile(
     (input: Tensor) => {
-      const loss = () => sum(mul(block.forward(input, "train"), input));
+      // A mean, so that the norm's gain stays about 1: where a sum has made it large, numbers too small for full precision slow down the maps.
+      const loss = () => mean(mul(block.forward(input, "train"), input));
       const { value, grads } = valueAndGrad<Tensor | (typeof trained)[number]>(loss, [input, ...trained]);
       sgd.update(grads, hyper);
       // A sum keeps the gradient alive without the time to copy it out.

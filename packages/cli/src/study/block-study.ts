@@ -8,6 +8,7 @@ import {
   fromData,
   Generator,
   keptBytes,
+  mean,
   mul,
   randn,
   sizeOf,
@@ -62,7 +63,8 @@ function stepOf(method: MethodName, { channels }: BlockSize, cotangent: Tensor) 
   const sgd = createSgd(groupParameters(block));
   const trained = parameters(block);
   const step = (input: Tensor) => {
-    const loss = () => sum(mul(block.forward(input, "train"), cotangent));
+    // A mean: a sum makes the gain of the norm so large that its activation saturates, and what is almost 0 slows down the maps.
+    const loss = () => mean(mul(block.forward(input, "train"), cotangent));
     const { value, grads } = valueAndGrad<Tensor | Parameter>(loss, [input, ...trained]);
     sgd.update(grads, hyper);
     // A sum keeps the input's gradient alive, which the layers below would need, without the time to copy it out.
