@@ -89,6 +89,18 @@ describe("instructions", () => {
     instantiate({ main }, memory).main({ x: 0, y: 0 });
     expect([...lanes.subarray(4)]).toEqual([3, 1, 7, 1]);
   });
+  it("spreads a constant once, before the first branch, however often it is used", () => {
+    const memory = newMemory();
+    const main = define({ x: "i32" }, (f, { x }) => {
+      for (let i = 0; i < 3; i++)
+        f.if(op("i32.eq", x, i), () => f.store("v128.store", x, op("f32x4.add", f32x4(i), f32x4(-0.5)), 16));
+    });
+    const bytes = [...assemble({ main })];
+    const splats = bytes.filter((byte, i) => byte === 0xfd && bytes[i + 1] === 17);
+    expect(splats).toHaveLength(3); // -0.5, 1 and 2
+    instantiate({ main }, memory).main({ x: 0 });
+    expect([...new Float32Array(memory.buffer, 16, 4)]).toEqual([-0.5, -0.5, -0.5, -0.5]);
+  });
   it("loads and stores single lanes", () => {
     const memory = newMemory();
     const lanes = new Float32Array(memory.buffer, 0, 8);

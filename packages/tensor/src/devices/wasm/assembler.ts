@@ -1,7 +1,7 @@
 // A small WebAssembly assembler: typed functions over one imported memory, built from expressions (values.ts) and
 // statements. Blocks are callbacks, so they always close; what can still go wrong is an error that names the function.
 import { OpError } from "../../errors.ts";
-import { list, section, text, unsigned } from "./encoding.ts";
+import { list, section, signed, text, unsigned } from "./encoding.ts";
 import { type NumberType, type Stored, type StoreName, stores, typeCodes, type ValueType } from "./opcodes.ts";
 import { access, Local, type Operand, op, type Sink, type Value, value } from "./values.ts";
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
@@ -46,6 +46,7 @@ export class FunctionBuilder implements Sink {
   readonly #code: number[] = [];
   readonly #open: Label[] = [];
   readonly #locals: ValueType[] = [];
+  readonly #constants = new Map<string, { readonly lane: readonly number[]; readonly local: Local<"v128"> }>();
   readonly #params: number;
   #finished = false;
 
@@ -133,12 +134,30 @@ export class FunctionBuilder implements Sink {
       throw new OpError(`wasm function ${this.name}`, "code inside its body", "code after the body has ended");
     this.#code.push(...bytes);
   }
-  /** Ends the function: the size, the locals, the code. */
+  /**
+   * Four times the lane, from a variable that is set where the function begins: V8 from version 12 on builds a constant of a
+   * vector anew at every use. What is spread over a vector is none to it.
+   */
+  constant(lane: readonly number[]): void {
+    if (lane.every((byte) => byte === 0)) {
+      this.emit([0xfd, 12, ...lane, ...lane, ...lane, ...lane]);
+      return;
+    }
+    const key = lane.join();
+    const known = this.#constants.get(key) ?? { lane, local: this.local("v128") };
+    this.#constants.set(key, known);
+    access(this, known.local, 0x20);
+  }
+  /** Ends the function: the size, the locals, the constants, the code. */
   finish(): number[] {
     if (this.#open.length > 0)
       throw new OpError(`wasm function ${this.name}`, "every block closed", `${this.#open.length} open`);
     this.#finished = true;
-    const code = [...list(this.#locals.map((type) => [1, typeCodes[type]])), ...this.#code, 0x0b];
+    const constants = [...this.#constants.values()].flatMap(({ lane, local }) => {
+      const [bits] = new Int32Array(Uint8Array.from(lane).buffer);
+      return [0x41, ...signed(bits!), 0xfd, 17, 0x21, ...unsigned(local.index)];
+    });
+    const code = [...list(this.#locals.map((type) => [1, typeCodes[type]])), ...constants, ...this.#code, 0x0b];
     return [...unsigned(code.length), ...code];
   }
   #nest(code: number, body: (label: Label) => void): void {

@@ -16,6 +16,8 @@ import {
 export interface Sink {
   readonly name: string;
   emit(bytes: readonly number[]): void;
+  /** Four times the lane. */
+  constant(lane: readonly number[]): void;
 }
 /** A value of a function. It is computed where it is used, each time anew, with what its locals hold there. */
 export interface Value<T extends ValueType> {
@@ -67,7 +69,7 @@ export function value<T extends ValueType>(type: T, x: Operand<T>): Value<T> {
 }
 const vector = (lane: readonly number[]): Value<"v128"> => ({
   type: "v128",
-  write: (to) => to.emit([0xfd, 12, ...lane, ...lane, ...lane, ...lane]),
+  write: (to) => to.constant(lane),
 });
 /** Four times the float x. */
 export const f32x4 = (x: number): Value<"v128"> => vector(float32(x));
