@@ -34,14 +34,10 @@ export type CombineStep = {
 
 /** The sums are shared among the threads; each is computed by one thread. */
 export function runCombine(step: CombineStep, machine: Pick<Machine, "floats" | "thread" | "threads">): void {
-  const { sums, terms, next } = step;
+  const { sums, terms, next, step: apart } = step;
   const [from, to] = share(sums, machine);
   const { floats } = machine;
-  const total = (address: number, i: number): number => {
-    let sum = 0;
-    for (let term = 0, at = address / 4 + i * next; term < terms; term++, at += step.step) sum += floats[at]!;
-    return sum;
-  };
+  const total = (address: number, i: number) => sumOf(floats, address / 4 + i * next, terms, apart);
   const index = ({ address, stride }: Floats, i: number) => (address + i * stride) / 4;
   for (let i = from; i < to; i++) {
     const sum = total(step.partial, i);
@@ -54,4 +50,11 @@ export function runCombine(step: CombineStep, machine: Pick<Machine, "floats" | 
       floats[index(step.mean, i)] = shift + difference;
     }
   }
+}
+
+/** A function of numbers alone: steps have many shapes, and what reads them is never compiled for good. */
+function sumOf(floats: Float32Array, first: number, terms: number, apart: number): number {
+  let sum = 0;
+  for (let term = 0, at = first; term < terms; term++, at += apart) sum += floats[at]!;
+  return sum;
 }
