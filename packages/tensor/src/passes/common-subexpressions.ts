@@ -9,11 +9,10 @@ export const commonSubexpressions: Pass = (program) => {
   const seen = new Map<string, Equation>();
   const replacements = new Map<Tensor, Tensor>();
   const id = (t: Tensor): string => {
-    const value = uniform(t);
-    if (value !== undefined) return `${value} ${showShape(t.shape)} ${t.dtype}`;
     let name = ids.get(t);
-    if (!name) {
-      name = `%${ids.size}`;
+    if (name === undefined) {
+      const value = uniform(t);
+      name = value === undefined ? `%${ids.size}` : `${value} ${showShape(t.shape)} ${t.dtype}`;
       ids.set(t, name);
     }
     return name;

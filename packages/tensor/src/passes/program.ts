@@ -18,6 +18,12 @@ export type Pass = (program: Program) => Program;
 export const rewrite = (equation: Equation, change: Partial<Equation>): Equation =>
   ({ ...equation, ...change }) as Equation;
 
+/** An equation whose inputs are replaced; itself where none is. */
+export function withInputs(equation: Equation, replace: (t: Tensor) => Tensor): Equation {
+  const { inputs } = equation;
+  return inputs.some((t) => replace(t) !== t) ? rewrite(equation, { inputs: inputs.map(replace) }) : equation;
+}
+
 /** Replaces tensors everywhere; chains of replacements are followed. */
 export function substitute(
   program: Program,
@@ -31,7 +37,7 @@ export function substitute(
   };
   return {
     ...program,
-    equations: equations.map((e) => rewrite(e, { inputs: e.inputs.map(resolve) })),
+    equations: equations.map((e) => withInputs(e, resolve)),
     outputs: program.outputs.map(resolve),
     updates: new Map([...program.updates].map(([v, t]) => [v, resolve(t)])),
   };

@@ -6,12 +6,10 @@ export function unsigned(n: number): number[] {
   if (!Number.isInteger(n) || n < 0 || n > 0xffffffff)
     throw new OpError("wasm encoding", "a whole number from 0 to 2^32 - 1", `${n}`);
   const bytes: number[] = [];
-  for (let rest = n; ; ) {
-    const low = rest & 127;
-    rest >>>= 7;
-    if (rest === 0) return [...bytes, low];
-    bytes.push(low | 128);
-  }
+  let rest = n;
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
+  bytes.push(rest);
+  return bytes;
 }
 
 /** LEB128 of a 32-bit number, given signed or unsigned; it ends where the rest is only copies of the sign bit. */

@@ -1,7 +1,7 @@
 // Applies the local rules of algebra, front to back, until none fits.
 import type { Equation } from "../../bind.ts";
 import { Tensor } from "../../tensor.ts";
-import { type Pass, rewrite, substitute } from "../program.ts";
+import { type Pass, substitute, withInputs } from "../program.ts";
 import { concatOfSplit } from "./concat-of-split.ts";
 import { identities } from "./identities.ts";
 import { movementChain } from "./movement-chain.ts";
@@ -17,8 +17,9 @@ export const simplify: Pass = (program) => {
   const makers = new Map<Tensor, Equation>();
   const done: Equation[] = [];
   const context = { maker: (t: Tensor) => makers.get(t) };
+  const replace = (t: Tensor): Tensor => replacements.get(t) ?? t;
   const visit = (raw: Equation): void => {
-    const e = rewrite(raw, { inputs: raw.inputs.map((t) => replacements.get(t) ?? t) });
+    const e = withInputs(raw, replace);
     for (const rule of rules) {
       const answer = rule(e, context);
       if (!answer) continue;
