@@ -15,7 +15,7 @@ export const FOUR = 4;
 export const winogradProduct = define(
   integers("v", "u", "m", "positions", "fours", "depth", "panels", "vPlane", "uPlane", "mPlane", "vTile", "mTile"),
   (f, { v, u, m, positions, fours, depth, panels, vPlane, uPlane, mPlane, vTile, mTile }) => {
-    const [panel, four, n, next, out, column, weights, weight] = f.locals("i32", 8);
+    const [panel, four, next, out, column, weights, weight, end] = f.locals("i32", 8);
     const sources = f.locals("i32", FOUR);
     const sums = sources.map(() => f.locals("v128", 2));
     const factors = f.locals("v128", 2);
@@ -36,19 +36,26 @@ export const winogradProduct = define(
           }
           for (const sum of sums.flat()) f.set(sum, f32x4(0));
           f.set(weight, weights);
-          f.set(n, depth);
-          f.countdown(n, () => {
-            for (const [j, b] of factors.entries()) f.set(b, load("v128.load", weight, 16 * j));
-            for (const [i, source] of sources.entries()) {
-              f.set(pixel, load("v128.load32_splat", source));
-              for (const [j, b] of factors.entries()) {
-                const sum = sums[i]![j]!;
-                f.set(sum, op("f32x4.add", sum, op("f32x4.mul", pixel, b)));
+          f.set(end, op("i32.add", weights, op("i32.mul", depth, 4 * PANEL)));
+          // Every step ends in a branch, as in multiply-adds.ts; the pointers move once in four.
+          f.block((leave) =>
+            f.loop((again) => {
+              for (const k of [0, 1, 2, 3]) {
+                for (const [j, b] of factors.entries()) f.set(b, load("v128.load", weight, 16 * j));
+                for (const [i, source] of sources.entries()) {
+                  f.set(pixel, load("v128.load32_splat", source, 4 * k));
+                  for (const [j, b] of factors.entries()) {
+                    const sum = sums[i]![j]!;
+                    f.set(sum, op("f32x4.add", sum, op("f32x4.mul", pixel, b)));
+                  }
+                }
+                f.increase(weight, 4 * PANEL);
+                if (k < 3) f.branchIf(leave, op("i32.eq", weight, end));
               }
-            }
-            for (const source of sources) f.increase(source, 4);
-            f.increase(weight, 4 * PANEL);
-          });
+              for (const source of sources) f.increase(source, 16);
+              f.branchIf(again, op("i32.ne", weight, end));
+            }),
+          );
           for (const pair of sums) {
             for (const [j, sum] of pair.entries()) f.store("v128.store", out, sum, 16 * j);
             f.increase(out, mTile);
