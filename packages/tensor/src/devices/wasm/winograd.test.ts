@@ -73,8 +73,8 @@ const casesOf = (filter: FilterName, kind: Kind) => cases.filter((c) => winograd
 const all = (Object.keys(filters) as FilterName[]).flatMap((filter) =>
   (Object.keys(kinds) as Kind[]).map((kind) => [filter, kind] as const),
 );
-/** Largest error over rms of the result, for sums of so many products: the direct kernels stay below the first. */
-const bounds = { F23: 16, F43: 16 };
+/** The largest error in units of the random walk below; the direct kernels stay below 4. */
+const bounds = { F23: 3, F43: 12 };
 
 describe.each(all)("%s, %s", (filter, kind) => {
   it.each(casesOf(filter, kind))("does not depend on threads, is near the reference on random data, $x to $O", (c) => {
@@ -171,15 +171,17 @@ describe("winogradFits and winogradFilter", () => {
     expect(winogradFits("F23", at(6, 8, 40), "weight")).toBe(false);
   });
   it.each([
-    [at(16, 8, 80), "F23"],
-    [at(8, 16, 80), "F23"],
-    [at(32, 32, 40), "F23"],
-    [at(64, 64, 20), "F23"],
-    [at(128, 128, 10), "F23"],
+    [at(16, 8, 80), "F43"],
+    [at(8, 16, 80), "F43"],
+    [at(32, 32, 40), "F43"],
+    [at(64, 64, 20), "F43"],
+    [at(128, 128, 10), "F23"], // a third of the 12 x 12 results of F43 would be none
+    [at(128, 128, 20, 1), "F43"],
+    [at(64, 64, 7), "F43"],
     [at(64, 64, 10, 1), "F23"],
     [at(64, 64, 5, 1), undefined],
     [at(16, 16, 5), undefined],
-    [at(4, 8, 40), undefined],
+    [at(4, 8, 40), "F43"],
   ])("say where the kernels are faster (case %#)", (g, filter) => {
     expect(winogradFilter(g, "forward")).toBe(filter);
   });
