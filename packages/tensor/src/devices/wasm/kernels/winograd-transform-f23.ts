@@ -1,4 +1,4 @@
-// Winograd's transforms of feature maps for F23, as winograd-transform.ts describes them: all values of a tile in registers,
+// Winograd's transforms of patches and results for F23, as winograd-transform.ts describes them: all values of a tile in registers,
 // without a loop in a tile.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { f32x4, type Local, load, op, type Value } from "../values.ts";
@@ -21,7 +21,7 @@ export const winogradInputF23 = define(
     const [n, at, row] = f.locals("i32", 3);
     const rows = f.locals("i32", 4);
     const [upper, lower, t] = [f.locals("v128", 4), f.locals("v128", 4), f.locals("v128", 4)];
-    const across = ([a, b, c, d]: readonly Vector[]) => [minus(a!, c!), plus(b!, c!), minus(c!, b!), minus(b!, d!)];
+    const across = ([a, b, c, d]: readonly Vector[]) => [minus(a!, c!), plus(b!, c!), minus(c!, b!), minus(d!, b!)];
     const offsets = f.locals("i32", 3);
     const patchRow = (i: number, j: number) =>
       load("v128.load", j === 0 ? rows[i]! : op("i32.add", rows[i]!, offsets[j - 1]!));
@@ -49,7 +49,7 @@ export const winogradInputF23 = define(
         resultRow((j) => minus(patchRow(0, j), lower[j]!));
         resultRow((j) => plus(upper[j]!, lower[j]!));
         resultRow((j) => minus(lower[j]!, upper[j]!));
-        resultRow((j) => minus(upper[j]!, patchRow(3, j)));
+        resultRow((j) => minus(patchRow(3, j), upper[j]!));
         for (const r of rows) f.increase(r, 16);
         f.increase(row, vGroup);
       });
@@ -92,13 +92,13 @@ const outputOf = ({ silu }: { readonly silu: boolean }) =>
           for (const i of [0, 1, 2, 3]) {
             for (const local of [m0, m1, m2, m3]) position(local);
             f.set(left, plus(plus(m0, m1), m2));
-            f.set(right, minus(minus(m1, m2), m3));
+            f.set(right, plus(minus(m1, m2), m3));
             if (i < 3) {
               f.set(y00, plus(y00, left));
               f.set(y01, plus(y01, right));
             }
             if (i > 0) {
-              const next = i === 1 ? plus : minus;
+              const next = i === 2 ? minus : plus;
               f.set(y10, next(y10, left));
               f.set(y11, next(y11, right));
             }
@@ -118,47 +118,3 @@ const outputOf = ({ silu }: { readonly silu: boolean }) =>
   );
 export const winogradOutputF23 = outputOf({ silu: false });
 export const winogradOutputSiluF23 = outputOf({ silu: true });
-
-export const winogradCotangentF23 = define(
-  integers(
-    ...(["ct", "z", "temporary", "tiles", "panels", "ctRow", "ctPixel"] as const),
-    ...(["plane", "zPanel", "skipRows", "skipColumns"] as const),
-  ),
-  (f, { ct, z, tiles, panels, ctRow, ctPixel, plane, zPanel, skipRows, skipColumns }) => {
-    const [n, at, from, to] = f.locals("i32", 4);
-    const [e00, e01, e10, e11, a, b, rowMask, columnMask] = f.locals("v128", 8);
-    const masked = (x: Vector, ...masks: Vector[]) => masks.reduce((v, mask) => op("v128.and", v, mask), x);
-    const across = (p: Vector, q: Vector) => [p, plus(p, q), minus(p, q), op("f32x4.neg", q)];
-
-    f.set(rowMask, op("i32x4.splat", op("i32.sub", skipRows, 1)));
-    f.set(columnMask, op("i32x4.splat", op("i32.sub", skipColumns, 1)));
-    f.countdown(tiles, () => {
-      f.set(from, ct);
-      f.set(to, z);
-      f.set(n, panels);
-      f.countdown(n, () => {
-        for (const half of [0, 16]) {
-          f.set(e00, masked(load("v128.load", from, half), rowMask, columnMask));
-          f.set(e01, masked(load("v128.load", op("i32.add", from, ctPixel), half), rowMask));
-          f.set(at, op("i32.add", from, ctRow));
-          f.set(e10, masked(load("v128.load", at, half), columnMask));
-          f.set(e11, load("v128.load", op("i32.add", at, ctPixel), half));
-          f.set(at, op("i32.add", to, half));
-          storePlanes(f, at, plane, across(e00, e01));
-          for (const next of [plus, minus]) {
-            f.set(a, next(e00, e10));
-            f.set(b, next(e01, e11));
-            storePlanes(f, at, plane, across(a, b));
-          }
-          f.set(a, op("f32x4.neg", e10));
-          f.set(b, op("f32x4.neg", e11));
-          storePlanes(f, at, plane, across(a, b));
-        }
-        f.increase(from, 32);
-        f.increase(to, zPanel);
-      });
-      f.increase(ct, op("i32.shl", ctPixel, 1));
-      f.increase(z, 32);
-    });
-  },
-);

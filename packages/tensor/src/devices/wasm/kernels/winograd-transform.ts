@@ -5,12 +5,7 @@ import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { f32x4, type Local, load, op, type Value } from "../values.ts";
 import { sigmoidDivisor } from "./exp.ts";
 import { type Filter, filters, type Multiply, patchOf, plus, times, timesTransposed } from "./winograd-matrices.ts";
-import {
-  winogradCotangentF23,
-  winogradInputF23,
-  winogradOutputF23,
-  winogradOutputSiluF23,
-} from "./winograd-transform-f23.ts";
+import { winogradInputF23, winogradOutputF23, winogradOutputSiluF23 } from "./winograd-transform-f23.ts";
 
 /** Bytes of memory that a transform may need. */
 export const TRANSFORM_BYTES = 16 * Math.max(...Object.values(filters).map((filter) => patchOf(filter) ** 2));
@@ -234,6 +229,6 @@ export const winogradTransforms = {
   winogradOutputF43: outputOf(filters.F43, { silu: false }),
   winogradOutputSiluF23,
   winogradOutputSiluF43: outputOf(filters.F43, { silu: true }),
-  winogradCotangentF23,
+  winogradCotangentF23: cotangentOf(filters.F23),
   winogradCotangentF43: cotangentOf(filters.F43),
 };
