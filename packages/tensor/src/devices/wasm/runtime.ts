@@ -11,6 +11,7 @@ import { weightTiles } from "./kernels/weight-tiles.ts";
 import { gatherPanels, gatherTiles, walk } from "./kernels/window.ts";
 import { winogradPacks } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
+import { stridedKernels } from "./kernels/winograd-strided.ts";
 import { winogradTransforms } from "./kernels/winograd-transform.ts";
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
@@ -24,6 +25,7 @@ const definitions = {
   ...{ naiveConv, naiveConvInput, naiveConvWeight },
   ...winogradTransforms,
   ...winogradPacks,
+  ...stridedKernels,
   ...{ winogradProduct, winogradOuter },
 };
 const PAGE = 65536;

@@ -16,7 +16,7 @@ interface Pair {
   readonly odd: Row;
 }
 /** A matrix of n rows. */
-type Matrix = readonly (Row | Pair)[];
+export type Matrix = readonly (Row | Pair)[];
 
 /** One F(m x m, r x r) and its adjoint. */
 export interface Filter {
@@ -33,6 +33,13 @@ export interface Filter {
 }
 
 const [P, Q] = [Math.SQRT1_2, Math.SQRT2];
+/** B' of the points 0, 1/p, -1/p, p, -p and infinity, p = sqrt(2). */
+const SIX_POINTS = [
+  [1, 0, -2.5, 0, 1, 0],
+  { even: [0, 0, 2, 0, -1, 0], odd: [0, Q, 0, -P, 0, 0] },
+  { even: [0, 0, -0.5, 0, 1, 0], odd: [0, -P, 0, Q, 0, 0] },
+  [0, 1, 0, -2.5, 0, 1],
+];
 
 /** Every filter that has kernels. */
 export const filters = {
@@ -51,12 +58,7 @@ export const filters = {
   F43: {
     m: 4,
     r: 3,
-    patches: [
-      [1, 0, -2.5, 0, 1, 0],
-      { even: [0, 0, 2, 0, -1, 0], odd: [0, Q, 0, -P, 0, 0] },
-      { even: [0, 0, -0.5, 0, 1, 0], odd: [0, -P, 0, Q, 0, 0] },
-      [0, 1, 0, -2.5, 0, 1],
-    ],
+    patches: SIX_POINTS,
     kernels: [
       [1, 0, 0],
       { even: [2 / 3, 0, 1 / 3], odd: [0, (2 * P) / 3, 0] },
@@ -68,6 +70,19 @@ export const filters = {
       { even: [1, 0, 0.5, 0], odd: [0, P, 0, P / 2] },
       { even: [1, 0, 2, 0], odd: [0, Q, 0, 2 * Q] },
       [0, 0, 0, 1],
+    ],
+  },
+  /** For kernels 3 x 3 of stride 2 alone, see winograd-strided.ts. The points of F43. */
+  F52: {
+    m: 5,
+    r: 2,
+    patches: SIX_POINTS,
+    kernels: [[1, 0], { even: [2 / 3, 0], odd: [0, (2 * P) / 3] }, { even: [1 / 6, 0], odd: [0, Q / 6] }, [0, 1]],
+    results: [
+      [1, 0, 0, 0, 0],
+      { even: [1, 0, 0.5, 0, 0.25], odd: [0, P, 0, P / 2, 0] },
+      { even: [1, 0, 2, 0, 4], odd: [0, Q, 0, 2 * Q, 0] },
+      [0, 0, 0, 0, 1],
     ],
   },
 } as const satisfies Readonly<Record<string, Filter>>;

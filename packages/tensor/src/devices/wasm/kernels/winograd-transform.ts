@@ -7,8 +7,8 @@ import { sigmoidDivisor } from "./exp.ts";
 import { type Filter, filters, type Multiply, patchOf, plus, times, timesTransposed } from "./winograd-matrices.ts";
 import { winogradInputF23, winogradOutputF23, winogradOutputSiluF23 } from "./winograd-transform-f23.ts";
 
-/** Bytes of memory that a transform may need. */
-export const TRANSFORM_BYTES = 16 * Math.max(...Object.values(filters).map((filter) => patchOf(filter) ** 2));
+/** Bytes of memory that a transform may need: the most for 11 x 11 values of stride 2. */
+export const TRANSFORM_BYTES = 16 * 11 ** 2;
 /** Emits what takes the products of a column, in order. */
 type Use = (value: Value<"v128">, i: number) => void;
 interface Square {
@@ -225,10 +225,14 @@ const cotangentOf = (filter: Filter) =>
 export const winogradTransforms = {
   winogradInputF23,
   winogradInputF43: inputOf(filters.F43),
+  winogradInputF52: inputOf(filters.F52),
   winogradOutputF23,
   winogradOutputF43: outputOf(filters.F43, { silu: false }),
+  winogradOutputF52: outputOf(filters.F52, { silu: false }),
   winogradOutputSiluF23,
   winogradOutputSiluF43: outputOf(filters.F43, { silu: true }),
+  winogradOutputSiluF52: outputOf(filters.F52, { silu: true }),
   winogradCotangentF23: cotangentOf(filters.F23),
   winogradCotangentF43: cotangentOf(filters.F43),
+  winogradCotangentF52: cotangentOf(filters.F52),
 };

@@ -26,6 +26,8 @@ export interface Builder {
   scratch(shape: Shape): Place;
   /** What `make` derives from a place: made once for equal keys, and before all runs if the place is constant. */
   derived(from: Place, key: string, make: () => Place): Place;
+  /** Whether a place holds the same for all runs until a Variable changes. */
+  isStill(place: Place): boolean;
   /** Byte address of a table of integers that lives as long as the program; made once for equal keys. */
   table(key: string, make: () => readonly number[]): number;
   /** What may be done to the result of a convolution before it is stored; who takes it must do it. */

@@ -1,8 +1,8 @@
 // Primitives along one axis of the wasm device against the reference kernels, over all kinds of places.
 import { describe, expect, it } from "vitest";
 import { type Concrete, contiguous, fromData } from "../../../tensor.ts";
+import { difference, LAYOUTS, numbers, reference, runLowered, TestingBuilder } from "../testing/builder.ts";
 import { gatherLowerings } from "./gather.ts";
-import { difference, LAYOUTS, numbers, reference, runLowered, TestingBuilder } from "./testing-builder.ts";
 
 const SHAPES = [[5], [3, 4], [2, 70, 3], [2, 3, 4, 5], [1, 1], [0, 3], [3, 1, 20, 70]] as const;
 const cases = SHAPES.flatMap((shape) => shape.map((_, axis) => ({ shape: [...shape], axis })));

@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { sizeOf } from "../../../shape.ts";
 import { type Concrete, contiguous, fromData } from "../../../tensor.ts";
+import { difference, LAYOUTS, numbers, reference, runLowered, TestingBuilder } from "../testing/builder.ts";
 import { matmulLowerings } from "./matmul.ts";
-import { difference, LAYOUTS, numbers, reference, runLowered, TestingBuilder } from "./testing-builder.ts";
 
 const whole = (shape: readonly number[]) => numbers(shape, (x) => Math.round(8 * x));
 function check(tensors: readonly Concrete[], layouts: Parameters<typeof runLowered>[4]): void {

@@ -175,9 +175,12 @@ export class Planner implements Builder {
     const whole = [from.shape.join(), from.strides.join(), from.offset, key].join(" ");
     const known = this.#derived.get(from.storage) ?? new Map<string, Place>();
     this.#derived.set(from.storage, known);
-    const place = known.get(whole) ?? (this.#isStill(from.storage) ? this.hoist(make) : make());
+    const place = known.get(whole) ?? (this.isStill(from) ? this.hoist(make) : make());
     known.set(whole, place);
     return place;
+  }
+  isStill({ storage }: Place): boolean {
+    return this.#isStill(storage);
   }
   rowMajor(place: Place): Place {
     if (isRowMajor(place)) return place;

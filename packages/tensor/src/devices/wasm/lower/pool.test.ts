@@ -1,9 +1,9 @@
 // Pooling and sampling of the wasm device against the reference kernels, over all kinds of places.
 import { describe, expect, it } from "vitest";
 import { type Concrete, contiguous } from "../../../tensor.ts";
+import { difference, LAYOUTS, numbers, reference, runLowered } from "../testing/builder.ts";
 import { poolLowerings } from "./pool.ts";
 import { sampleLowerings } from "./sample.ts";
-import { difference, LAYOUTS, numbers, reference, runLowered } from "./testing-builder.ts";
 
 const POOLS = [
   { size: [5, 5], stride: [1, 1], padding: [2, 2] },

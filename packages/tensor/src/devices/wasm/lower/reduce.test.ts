@@ -1,8 +1,8 @@
 // Reductions of the wasm device against the reference kernels, over all kinds of places.
 import { describe, expect, it } from "vitest";
 import { type Concrete, contiguous, fromData } from "../../../tensor.ts";
+import { LAYOUTS, type Layout, numbers, reference, runLowered } from "../testing/builder.ts";
 import { reduceLowerings } from "./reduce.ts";
-import { LAYOUTS, type Layout, numbers, reference, runLowered } from "./testing-builder.ts";
 
 const SHAPES = [
   [[7], [0]],

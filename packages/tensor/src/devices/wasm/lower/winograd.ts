@@ -1,4 +1,4 @@
-// Convolutions 3 x 3 of stride 1 by Winograd's algorithm, where operands lie as its kernels read and write them.
+// Convolutions 3 x 3 of stride 1 and 2 by Winograd's algorithm, where operands lie as its kernels read and write them.
 import type { EquationOf } from "../../../bind.ts";
 import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
 import { addressOf, mapSteps, type Place } from "../plan/place.ts";
@@ -22,12 +22,13 @@ export function lowerWinograd(
   { source, weight }: { source: Place; weight: Place },
 ): boolean {
   const turned = e.name === "convInput";
-  const filter = winogradFilter(g, turned ? "input" : "forward");
+  const filter = winogradFilter(g, turned ? "input" : "forward", b.isStill(weight));
+  const strided = filter === "F52";
   if (!filter || !isMap(source)) return false;
   const { target, bias, silu } = outputOf(e, b);
-  const sizes = turned
-    ? { filter, N: g.N, Ho: g.H, Wo: g.W, C: g.O, O: g.C }
-    : { filter, N: g.N, Ho: g.Ho, Wo: g.Wo, C: g.C, O: g.O };
+  const [Ho, Wo] = turned && !strided ? [g.H, g.W] : [g.Ho, g.Wo];
+  const [C, O] = turned ? [g.O, g.C] : [g.C, g.O];
+  const sizes = { filter, N: g.N, Ho, Wo, C, O, turned };
   const u = b.derived(weight, `winograd ${filter}${turned ? " turned" : ""}`, () => {
     const packed = b.scratch([winogradWeightBytes(sizes) / 4]);
     b.step({ reads: [weight.storage], writes: [packed.storage] }, () => ({
@@ -36,7 +37,7 @@ export function lowerWinograd(
     }));
     return packed;
   });
-  const [top, left] = turned ? g.padding.map((p) => 2 - p) : g.padding;
+  const [top, left] = turned ? g.padding.map((p) => (strided ? 0 : 2 - p)) : g.padding;
   const reads = [source.storage, u.storage, ...(bias ? [bias.storage] : [])];
   b.step({ reads, writes: [target.storage] }, () => ({
     op: "winogradConv",
@@ -58,7 +59,7 @@ export function lowerWinogradWeight(
   g: ConvGeometry,
   { x, ct, dw }: { x: Place; ct: Place; dw: Place },
 ): boolean {
-  const filter = winogradFilter(g, "weight");
+  const filter = winogradFilter(g, "weight", false);
   if (!filter || !isMap(x) || !isMap(ct)) return false;
   b.step({ reads: [x.storage, ct.storage], writes: [dw.storage] }, () => ({
     op: "winogradConvWeight",

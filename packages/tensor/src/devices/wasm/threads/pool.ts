@@ -11,7 +11,7 @@ import { encodeSteps, type ThreadProgram } from "./wire.ts";
 
 /** Bytes per thread for the arguments of a kernel call, and for whatever a step needs while it runs. */
 const ARGS_BYTES = 2048;
-const SCRATCH_BYTES = 2 ** 21;
+const SCRATCH_BYTES = 15 * 2 ** 18;
 const PATIENCE = 60_000;
 
 export interface PoolOptions {

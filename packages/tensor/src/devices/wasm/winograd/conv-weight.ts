@@ -4,12 +4,15 @@
 // Rounding as in conv.ts, sums over 200 to 12800 pixels, a quarter or a sixteenth of them as tiles: largest error over rms
 // 0.9e-6 to 1.1e-5 by F(3x3, 2x2), 2.2e-6 to 1.5e-5 by F(3x3, 4x4), 1.4e-6 to 1.5e-5 by the direct kernel (rms of the error
 // 2.2e-7 to 1.7e-6, 5.4e-7 to 2.7e-6 and 2.3e-7 to 2.0e-6). F(3x3, 2x2) gives exact results for whole numbers.
+//
+// Of stride 2 by F52: 1.3e-6 to 5.5e-6 over sums of 25 to 900 pixels (rms 3.7e-7 to 7.4e-7).
 import { type FilterName, filters, patchOf } from "../kernels/winograd-matrices.ts";
 import { PANEL } from "../kernels/winograd-product.ts";
 import { TRANSFORM_BYTES } from "../kernels/winograd-transform.ts";
 import type { MapSteps } from "../plan/place.ts";
 import type { Kernels } from "../runtime.ts";
 import { type KernelSteps, transformInput } from "./conv.ts";
+import { stridedInput, stridedUnpack } from "./strided.ts";
 import {
   type Call,
   callsOf,
@@ -18,6 +21,7 @@ import {
   pixelOf,
   planeBytes,
   positionsOf,
+  runsOf,
   type TileSizes,
   tilesIn,
 } from "./tiles.ts";
@@ -34,19 +38,21 @@ export interface WinogradConvWeight extends TileSizes {
   readonly dw: KernelSteps;
 }
 
-/** Scratch for the transformed values of a block of tiles. */
-const BLOCK_BYTES = 384 * 1024;
+/** Scratch for the transformed values of a block of tiles; with stride 2 nothing fits the second-level cache. */
+const blockBytes = (filter: FilterName) => (filter === "F52" ? 1280 * 1024 : 384 * 1024);
 
-/** A section is the sums of so many input and output channels at most: 1 MiB. All tiles pass for each section. */
-const sectionChannels = (filter: FilterName) => PANEL * Math.floor(64 / patchOf(filters[filter]));
+/** A section is the sums of so many input and output channels at most: 1 MiB, or 2.3 with stride 2. All tiles pass for each section. */
+const sectionChannels = (filter: FilterName) =>
+  filter === "F52" ? 8 * PANEL : PANEL * Math.floor(64 / patchOf(filters[filter]));
+const phasesOf = (filter: FilterName) => (filter === "F52" ? 4 : 1);
 /** The largest part when n is cut into equal parts of at most `most`, in multiples of `unit`. */
 const sectionOf = (n: number, unit: number, most: number) => unit * Math.ceil(n / unit / Math.ceil(n / most));
 
 /** Bytes of scratch that a thread needs, whatever the number of threads. */
 export function winogradConvWeightScratch({ filter, C, O }: Pick<TileSizes, "filter" | "C" | "O">): number {
   const most = sectionChannels(filter);
-  const sums = positionsOf(filter) * (planeBytes(Math.min(C, most), Math.min(O, most)) + 2 * planeBytes(1, 1));
-  return TRANSFORM_BYTES + sums + BLOCK_BYTES;
+  const sums = planeBytes(phasesOf(filter) * Math.min(C, most), Math.min(O, most));
+  return TRANSFORM_BYTES + positionsOf(filter) * (sums + 2 * planeBytes(1, 1)) + blockBytes(filter);
 }
 
 /** Runs this thread's part: some of the input channels. The order of a sum does not depend on the threads. */
@@ -81,32 +87,39 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
   const input = kernels[`winogradInput${d.filter}`];
   const cotangent = kernels[`winogradCotangent${d.filter}`];
   const { tiles } = gridOf(d);
-  const block = tilesIn(BLOCK_BYTES, d);
-  const positions = positionsOf(d.filter);
-  const [vPlane, zPlane, mPlane] = [planeBytes(block, C), planeBytes(block, O), planeBytes(C, O)];
+  const depth = phasesOf(d.filter) * C;
+  const block = tilesIn(blockBytes(d.filter), { ...d, C: depth });
+  const [vPlane, zPlane, mPlane] = [planeBytes(block, depth), planeBytes(block, O), planeBytes(depth, O)];
   const m = scratch + TRANSFORM_BYTES;
-  const v = m + positions * mPlane;
-  const z = v + positions * vPlane;
+  const v = m + positionsOf(d.filter) * mPlane;
+  const z = v + positionsOf(d.filter) * vPlane;
   for (let first = 0; first < tiles; first += block) {
     const last = Math.min(tiles, first + block);
     const calls = callsOf(d, first, last);
-    transformInput(input, d, calls, { temporary: scratch, v, plane: vPlane, vTile: 16, vGroup: 16 * block });
+    const to = { temporary: scratch, v, plane: vPlane, vTile: 16, vGroup: 16 * block };
+    if (d.filter === "F52") stridedInput(kernels, d, calls, to);
+    else transformInput(input, d, calls, to);
     transformCotangent(cotangent, d, calls, { temporary: scratch, z, plane: zPlane, zPanel: 4 * PANEL * block });
-    kernels.winogradOuter({
-      v,
-      z,
-      m,
-      positions,
-      fresh: first === 0 ? 1 : 0,
-      tiles: last - first,
-      groups: C / 4,
-      panels: O / PANEL,
-      vPlane,
-      zPlane,
-      mPlane,
-      vGroup: 16 * block,
-      zPanel: 4 * PANEL * block,
-    });
+    for (const { first: run, positions, phases } of runsOf(d.filter))
+      kernels.winogradOuter({
+        v: v + run * vPlane,
+        z: z + run * zPlane,
+        m: m + run * mPlane,
+        positions,
+        fresh: first === 0 ? 1 : 0,
+        tiles: last - first,
+        groups: (phases * C) / 4,
+        panels: O / PANEL,
+        vPlane,
+        zPlane,
+        mPlane,
+        vGroup: 16 * block,
+        zPanel: 4 * PANEL * block,
+      });
+  }
+  if (d.filter === "F52") {
+    stridedUnpack(kernels, d, { temporary: scratch, m, plane: mPlane });
+    return;
   }
   kernels[`winogradUnpack${d.filter}`]({
     m,

@@ -1,5 +1,5 @@
 // Which convolutions Winograd's kernels take, and which of these they make faster than the direct ones.
-import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
+import type { ConvGeometry, Pair } from "../../../primitives/conv/geometry.ts";
 import { type FilterName, filters } from "../kernels/winograd-matrices.ts";
 import { FOUR, PANEL } from "../kernels/winograd-product.ts";
 import { gridOf, positionsOf, type TileSizes } from "./tiles.ts";
@@ -19,6 +19,8 @@ interface Costs {
 const costs: Readonly<Record<FilterName, Costs>> = {
   F23: { product: 1.2, channel: 24, kernel: 53 },
   F43: { product: 1.4, channel: 122, kernel: 119 },
+  /** Fitted to YOLO11n's convolutions of stride 2: 121 products in 36 positions, and kernels that lie beyond the caches. */
+  F52: { product: 3.7, channel: 600, kernel: 2200 },
 };
 /** A call of a transform. */
 const CALL_COST = 3500;
@@ -27,19 +29,26 @@ const LEAST_GAIN = 1.1;
 /** The sum of a geometry's channels: tiles of more do not fit into a thread's scratch. */
 const MOST_CHANNELS = 3072;
 
-/** The convolution of stride 1 that a pass runs: its results, and the channels that it sums over and makes. */
+/** The convolution that a pass runs: its results, or the cotangents of stride 2, and the channels that it sums over and makes. */
 const sizesOf = (filter: FilterName, { N, C, H, W, O, Ho, Wo }: ConvGeometry, pass: Pass): TileSizes =>
-  pass === "input" ? { filter, N, Ho: H, Wo: W, C: O, O: C } : { filter, N, Ho, Wo, C, O };
+  pass !== "input"
+    ? { filter, N, Ho, Wo, C, O }
+    : { filter, N, ...(filter === "F52" ? { Ho, Wo } : { Ho: H, Wo: W }), C: O, O: C };
 
-/** Whether a filter's kernels can run it: r x r, stride and dilation 1, dense, whole vectors and panels, a tile at least. */
+/** Whether a filter's kernels can run it: r x r, stride and dilation 1, dense, whole vectors and panels, a tile at least; F52, 3 x 3 of stride 2. */
 export function winogradFits(filter: FilterName, g: ConvGeometry, pass: Pass): boolean {
   const { m, r } = filters[filter];
   const { N, Ho, Wo, C, O } = sizesOf(filter, g, pass);
-  const plain = g.kh === r && g.kw === r && g.groups === 1 && [...g.stride, ...g.dilation].every((n) => n === 1);
+  const same = (pair: Pair, n: number) => pair[0] === n && pair[1] === n;
+  const [taps, stride] = filter === "F52" ? [3, 2] : [r, 1];
+  const settings = same([g.kh, g.kw], taps) && same(g.stride, stride) && (stride === 1 || same(g.padding, 1));
+  // The input gradient of stride 2 is written in whole tiles of 2 m x 2 m pixels.
+  const whole = filter !== "F52" || pass !== "input" || (g.H % (2 * m) === 0 && g.W % (2 * m) === 0);
+  const plain = settings && whole && same(g.dilation, 1) && g.groups === 1;
   return plain && N > 0 && C % 4 === 0 && O % PANEL === 0 && C + O <= MOST_CHANNELS && Ho >= m && Wo >= m;
 }
 
-function costOf(filter: FilterName, g: ConvGeometry, pass: Pass): number {
+function costOf(filter: FilterName, g: ConvGeometry, pass: Pass, still: boolean): number {
   const sizes = sizesOf(filter, g, pass);
   const { N, Wo, C, O } = sizes;
   const { m, rows, tiles } = gridOf(sizes);
@@ -47,19 +56,21 @@ function costOf(filter: FilterName, g: ConvGeometry, pass: Pass): number {
   const multiplied = pass === "weight" ? tiles : FOUR * Math.ceil(tiles / FOUR);
   const calls = 2 * N * rows * (Wo % m > 0 ? 2 : 1);
   const products = product * positionsOf(filter) * multiplied * C * O;
-  return products + channel * tiles * (C + O) + kernel * C * O + CALL_COST * calls;
+  const kernels = still ? 0 : filter === "F52" && pass === "weight" ? kernel / 2 : kernel;
+  return products + channel * tiles * (C + O) + kernels * C * O + CALL_COST * calls;
 }
 
 /**
- * The filter to take instead of the direct kernels, if one is faster by a tenth at least, the transform of the weights counted;
- * F43 if it is faster than F23 by another tenth. From 16 channels on both sides and 8 x 8 results on, one is.
+ * The filter to take instead of the direct kernels, if one is faster by a tenth at least; F43 if it is faster than F23 by another
+ * tenth. From 16 channels on both sides and 8 x 8 results on, one is. `still`: the weights are transformed before all runs.
  */
-export function winogradFilter(g: ConvGeometry, pass: Pass): FilterName | undefined {
-  const { N, Ho, Wo, C, O } = sizesOf("F23", g, pass);
+export function winogradFilter(g: ConvGeometry, pass: Pass, still: boolean): FilterName | undefined {
+  const candidates = g.stride[0] === 1 ? (["F23", "F43"] as const) : (["F52"] as const);
+  const { N, Ho, Wo, C, O } = sizesOf(candidates[0], g, pass);
   let [best, least]: [FilterName | undefined, number] = [undefined, 9 * C * O * N * Ho * Wo];
-  for (const filter of ["F23", "F43"] as const) {
+  for (const filter of candidates) {
     if (!winogradFits(filter, g, pass)) continue;
-    const cost = costOf(filter, g, pass);
+    const cost = costOf(filter, g, pass, still);
     if (least > LEAST_GAIN * cost) [best, least] = [filter, cost];
   }
   return best;

@@ -1,13 +1,19 @@
 // Winograd's three convolutions prepared for a geometry, as run-conv.ts prepares the direct ones.
-import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
-import type { FilterName } from "./kernels/winograd-matrices.ts";
-import type { Launch } from "./launch.ts";
-import { type FeatureMap, featureMap, pixelIndex, readMap, writeMap } from "./layout.ts";
-import type { MapSteps } from "./plan/place.ts";
-import type { Runtime } from "./runtime.ts";
-import { type KernelSteps, winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
-import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
-import type { Part } from "./winograd/tiles.ts";
+import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
+import type { FilterName } from "../kernels/winograd-matrices.ts";
+import type { Launch } from "../launch.ts";
+import { type FeatureMap, featureMap, pixelIndex, readMap, writeMap } from "../layout.ts";
+import type { MapSteps } from "../plan/place.ts";
+import type { Runtime } from "../runtime.ts";
+import {
+  type KernelSteps,
+  winogradConv,
+  winogradPack,
+  winogradScratch,
+  winogradWeightBytes,
+} from "../winograd/conv.ts";
+import { winogradConvWeight, winogradConvWeightScratch } from "../winograd/conv-weight.ts";
+import type { Part } from "../winograd/tiles.ts";
 
 export interface WinogradOptions {
   /** F23 unless said. */
@@ -33,6 +39,9 @@ const rowMajor = (at: number, C: number): KernelSteps => ({ at, o: 36 * C, c: 36
 const partsOf = (runtime: Runtime, threads: number, bytes: number): Part[] =>
   Array.from({ length: threads }, (_, thread) => ({ thread, threads, scratch: runtime.allocate(bytes / 4) }));
 
+const isStrided = (g: ConvGeometry) => g.stride[0] === 2;
+const filterOf = (g: ConvGeometry) => (isStrided(g) ? "F52" : "F23");
+
 /** y = conv(x, w): write(x, w), read(y). */
 export const runWinogradConv = (runtime: Runtime, g: ConvGeometry, options: WinogradOptions = {}): Launch =>
   launchConv(runtime, g, options, false);
@@ -44,7 +53,7 @@ export const runWinogradConvInput = (runtime: Runtime, g: ConvGeometry, options:
 function launchConv(
   runtime: Runtime,
   g: ConvGeometry,
-  { filter = "F23", bias, silu = false, pixelStride, threads = 1 }: WinogradOptions,
+  { filter = filterOf(g), bias, silu = false, pixelStride, threads = 1 }: WinogradOptions,
   adjoint: boolean,
 ): Launch {
   const { kernels, floats } = runtime;
@@ -52,11 +61,12 @@ function launchConv(
   const input = { N, C, H: g.H, W: g.W, pixelStride };
   const output = { N, C: O, H: g.Ho, W: g.Wo, pixelStride };
   const [source, result] = adjoint ? [output, input] : [input, output];
-  const corner = g.padding.map((p) => (adjoint ? 2 - p : p)) as [number, number]; // of the window of result (0, 0)
-  const border = [Math.max(0, corner[0]), Math.max(0, corner[1])] as const;
+  const corner = g.padding.map((p) => (adjoint ? (isStrided(g) ? 0 : 2 - p) : p)) as [number, number]; // of the window of result (0, 0)
+  const border = isStrided(g) ? ([1, 1] as const) : ([Math.max(0, corner[0]), Math.max(0, corner[1])] as const);
   const x = featureMap(runtime, { ...source, border });
   const y = featureMap(runtime, result);
-  const sizes = { filter, N, Ho: y.H, Wo: y.W, C: source.C, O: result.C };
+  const [Ho, Wo] = isStrided(g) ? [g.Ho, g.Wo] : [y.H, y.W];
+  const sizes = { filter, N, Ho, Wo, C: source.C, O: result.C, turned: adjoint };
   const [w, u] = [runtime.allocate(9 * C * O), runtime.allocate(winogradWeightBytes(sizes) / 4)];
   const parts = partsOf(runtime, threads, winogradScratch(sizes));
   const maps = { x: from(x, -corner[0], -corner[1]), y: from(y, 0, 0) };
@@ -79,7 +89,7 @@ function launchConv(
 export function runWinogradConvWeight(
   runtime: Runtime,
   g: ConvGeometry,
-  { filter = "F23", pixelStride, threads = 1 }: WinogradOptions = {},
+  { filter = filterOf(g), pixelStride, threads = 1 }: WinogradOptions = {},
 ): Launch {
   const { N, C, H, W, O, Ho, Wo } = g;
   const x = featureMap(runtime, { N, C, H, W, border: g.padding, pixelStride });

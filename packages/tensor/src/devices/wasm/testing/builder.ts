@@ -4,6 +4,7 @@ import type { EquationOf } from "../../../bind.ts";
 import { type ParamsOf, type Primitive, type PrimitiveName, primitives } from "../../../primitives/table.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { type Concrete, contiguous, fromData, type Tensor } from "../../../tensor.ts";
+import type { Builder, Lowering } from "../lower/builder.ts";
 import {
   addressOf,
   expandPlace,
@@ -20,7 +21,6 @@ import { Runtime } from "../runtime.ts";
 import type { Machine } from "../steps/machine.ts";
 import { runStep, type Step } from "../steps/table.ts";
 import { eachTurn } from "../steps/walk.ts";
-import type { Builder, Lowering } from "./builder.ts";
 
 export const LAYOUTS = ["rowMajor", "reversed", "channelsLast", "sliced", "flipped"] as const;
 /** How a tensor lies: axes row-major, in reverse order, NHWC, every second of wider axes, or backwards. */
@@ -75,6 +75,9 @@ export class TestingBuilder implements Builder {
     const address = this.runtime.allocate(bytes / 4 + 4);
     this.runtime.floats.fill(GUARD, address / 4, address / 4 + bytes / 4 + 4);
     return { bytes, address, first: -1, last: -1, persistent: false };
+  }
+  isStill(): boolean {
+    return false;
   }
   derived(_from: Place, _key: string, make: () => Place): Place {
     return make();
