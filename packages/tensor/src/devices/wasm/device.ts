@@ -61,7 +61,7 @@ class WasmDevice implements Device, Holder {
     this.#shared = !(memory.buffer instanceof ArrayBuffer);
     this.#heap = new Heap(memory.buffer.byteLength);
     this.#pool = new Pool({
-      ...{ memory, heap: this.#heap, threads },
+      ...{ memory, heap: this.#heap, threads, wide },
       ...(patience !== undefined && { patience }),
       ...(worker && { program: { url: worker, run: runStep } }),
     });

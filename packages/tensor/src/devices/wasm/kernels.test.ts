@@ -12,6 +12,8 @@ import { runMatmul } from "./run-matmul.ts";
 import { Runtime } from "./runtime.ts";
 
 const runtime = new Runtime({ bytes: 2 ** 24 });
+/** Its kernels suit vectors of 256 bits, and run on others too. */
+const wide = new Runtime({ bytes: 2 ** 24, wide: true });
 let state = 1;
 const random = () => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -44,14 +46,14 @@ const kinds = {
 type Kind = keyof typeof kinds;
 const kindNames = Object.keys(kinds) as Kind[];
 
-function check(kind: Kind, c: Case, options?: ConvOptions): Launch["path"] {
+function check(kind: Kind, c: Case, options?: ConvOptions, on = runtime): Launch["path"] {
   const g = geometry(c);
   const { reference, launch, operands, result } = kinds[kind];
   const sizes = { x: size(c.x), w: size(c.w), y: size(convOutputShape(g)) };
   const [a, b] = operands.map((name) => dyadic(sizes[name])) as [Float32Array, Float32Array];
   const [got, expected] = [new Float32Array(sizes[result]).fill(-1), new Float32Array(sizes[result])];
-  runtime.reset();
-  const prepared = launch(runtime, g, options);
+  on.reset();
+  const prepared = launch(on, g, options);
   runOnce(prepared, a, b, got);
   prepared.run(); // a second run starts anew
   prepared.read(got);
@@ -103,6 +105,9 @@ const anything = Array.from({ length: 40 }, (): Case => {
 describe.each(kindNames)("%s", (kind) => {
   it.each([...layers, ...odd, ...grouped])("in tiles equals the reference on $x * $w", (c) =>
     expect(check(kind, c)).toBe("tile"),
+  );
+  it.each([...layers, ...odd, ...grouped])("in pairs of tiles equals the reference on $x * $w", (c) =>
+    expect(check(kind, c, {}, wide)).toBe("tile"),
   );
   it("without images is the tap loop", () => expect(check(kind, empty)).toBe("naive"));
   it.each([...layers, ...odd, ...grouped])("does not depend on the number of parts, $x * $w", (c) => {

@@ -1,13 +1,13 @@
 // One memory with every kernel over it, and a bump allocator: what a launch needs.
 import { OpError } from "../../errors.ts";
 import { type Exports, instantiate } from "./assembler.ts";
-import { convTiles, convTilesNarrow, convTilesNarrowSilu, convTilesSilu } from "./kernels/conv-tiles.ts";
+import { convTileKernels } from "./kernels/conv-tiles.ts";
 import { depthwise, depthwiseWeight } from "./kernels/depthwise.ts";
 import { matmulKernels } from "./kernels/matmul.ts";
 import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
 import { poolKernels } from "./kernels/pool.ts";
 import { reduceKernels } from "./kernels/reduce.ts";
-import { weightTiles } from "./kernels/weight-tiles.ts";
+import { weightTilesOf } from "./kernels/weight-tiles.ts";
 import { gatherPanels, gatherTiles, walk } from "./kernels/window.ts";
 import { winogradPacks } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
@@ -15,10 +15,10 @@ import { stridedKernels } from "./kernels/winograd-strided.ts";
 import { winogradTransforms } from "./kernels/winograd-transform.ts";
 import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
-const definitions = {
+const definitionsOf = (wide: boolean) => ({
   ...{ depthwise, depthwiseWeight },
   ...{ walk, gatherTiles, gatherPanels },
-  ...{ convTiles, convTilesSilu, convTilesNarrow, convTilesNarrowSilu, weightTiles },
+  ...{ ...convTileKernels(wide), weightTiles: weightTilesOf(wide) },
   ...reduceKernels,
   ...poolKernels,
   ...matmulKernels,
@@ -27,15 +27,16 @@ const definitions = {
   ...winogradPacks,
   ...stridedKernels,
   ...{ winogradProduct, winogradOuter },
-};
+});
 const PAGE = 65536;
 /** Places start on a cache line. */
 const LINE = 64;
 
-export type Kernels = Exports<typeof definitions>;
+export type Kernels = Exports<ReturnType<typeof definitionsOf>>;
 
-/** Compiles every kernel over a memory: once per thread. */
-export const instantiateKernels = (memory: WasmMemory): Kernels => instantiate(definitions, memory);
+/** Compiles every kernel over a memory: once per thread. `wide` ones suit vectors of 256 bits, and give the same bits. */
+export const instantiateKernels = (memory: WasmMemory, wide = false): Kernels =>
+  instantiate(definitionsOf(wide), memory);
 
 export class Runtime {
   readonly kernels: Kernels;
@@ -45,10 +46,10 @@ export class Runtime {
   #top = LINE;
 
   /** The memory does not grow: engines reserve addresses only, so give it the most that may be needed. */
-  constructor({ bytes, shared = false }: { bytes: number; shared?: boolean }) {
+  constructor({ bytes, shared = false, wide = false }: { bytes: number; shared?: boolean; wide?: boolean }) {
     const pages = Math.ceil(bytes / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
-    this.kernels = instantiateKernels(memory);
+    this.kernels = instantiateKernels(memory, wide);
     this.floats = new Float32Array(memory.buffer);
     this.integers = new Int32Array(memory.buffer);
   }

@@ -3,13 +3,15 @@
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { type Local, load, op } from "../values.ts";
 import { sigmoidDivisor } from "./exp.ts";
-import { COLUMN_BYTES, multiplyAdds, tile } from "./multiply-adds.ts";
+import { COLUMN_BYTES, eachTile, multiplyAdds, TILE_ROWS, tile, tilesAtOnce } from "./multiply-adds.ts";
 
 interface Epilogue {
   /** y = silu(sum) instead of the sum. */
   readonly silu?: boolean;
   /** Writes `channels` < 8 channels of the last panel and leaves what lies behind them alone. */
   readonly narrow?: boolean;
+  /** For vectors of 256 bits. */
+  readonly wide?: boolean;
 }
 
 /**
@@ -17,32 +19,35 @@ interface Epilogue {
  * tiles of four pixels and all panels. `channel` is added to the targets, 32 bytes more for every panel. Steps in bytes.
  * `channels` counts for the narrow kernels alone.
  */
-const convTilesOf = ({ silu = false, narrow = false }: Epilogue) =>
+const convTilesOf = ({ silu = false, narrow = false, wide = false }: Epilogue) =>
   define(
     integers("windows", "step", "tiles", "targets", "channel", "channels", "w", "depth", "panels"),
     (f, { windows, step, tiles, targets, channel, channels, w, depth, panels }) => {
-      const [a, b, end, n, at, next, target] = f.locals("i32", 7);
-      const registers = tile(f);
-      const { sums } = registers;
+      const [b, end, n, at, next, target] = f.locals("i32", 6);
+      const most = tilesAtOnce(wide);
+      const [a, registers] = [f.locals("i32", most), tile(f, most)];
       const divisor = silu ? sigmoidDivisor(f) : undefined;
       f.countdown(panels, () => {
         f.set(end, op("i32.add", w, op("i32.mul", op("i32.add", depth, 1), COLUMN_BYTES)));
         f.set(next, windows);
         f.set(target, targets);
         f.set(n, tiles);
-        f.countdown(n, () => {
+        eachTile(f, n, most, (count) => {
+          const sums = registers.sums.slice(0, TILE_ROWS * count);
           for (const pair of sums) for (const [j, sum] of pair.entries()) f.set(sum, load("v128.load", w, 16 * j));
-          f.set(a, next);
+          for (const rows of a.slice(0, count)) {
+            f.set(rows, next);
+            f.increase(next, step);
+          }
           f.set(b, op("i32.add", w, COLUMN_BYTES));
-          multiplyAdds(f, registers, { a, b, end });
+          multiplyAdds(f, { ...registers, sums }, { a: a.slice(0, count), b, end });
           if (divisor) for (const sum of sums.flat()) f.set(sum, op("f32x4.div", sum, divisor(sum)));
           for (const [i, pair] of sums.entries()) {
             f.set(at, op("i32.add", load("i32.load", target, 4 * i), channel));
             if (narrow) storeLanes(f, at, channels, pair);
             else for (const [j, sum] of pair.entries()) f.store("v128.store", at, sum, 16 * j);
           }
-          f.increase(next, step);
-          f.increase(target, 16);
+          f.increase(target, 16 * count);
         });
         f.set(w, end);
         f.increase(channel, COLUMN_BYTES);
@@ -65,7 +70,9 @@ function storeLanes(
   });
 }
 
-export const convTiles = convTilesOf({});
-export const convTilesSilu = convTilesOf({ silu: true });
-export const convTilesNarrow = convTilesOf({ narrow: true });
-export const convTilesNarrowSilu = convTilesOf({ silu: true, narrow: true });
+export const convTileKernels = (wide: boolean) => ({
+  convTiles: convTilesOf({ wide }),
+  convTilesSilu: convTilesOf({ wide, silu: true }),
+  convTilesNarrow: convTilesOf({ wide, narrow: true }),
+  convTilesNarrowSilu: convTilesOf({ wide, silu: true, narrow: true }),
+});

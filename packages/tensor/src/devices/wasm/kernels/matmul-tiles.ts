@@ -49,7 +49,7 @@ export const matmulTiles = define(
         for (const sum of sums.flat()) f.set(sum, f32x4(0));
         f.set(row, next);
         f.set(column, b);
-        multiplyAdds(f, registers, { a: row, b: column, end });
+        multiplyAdds(f, registers, { a: [row], b: column, end });
         f.set(at, to);
         f.block((leave) => {
           for (const [i, pair] of sums.entries()) {

@@ -2,7 +2,7 @@
 // first-level cache while all panels of the cotangent pass over them.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { type Local, load, op } from "../values.ts";
-import { COLUMN_BYTES, multiplyAdds, ROW_BYTES, tile } from "./multiply-adds.ts";
+import { COLUMN_BYTES, eachTile, multiplyAdds, ROW_BYTES, TILE_ROWS, tile, tilesAtOnce } from "./multiply-adds.ts";
 import { neighbours, offset } from "./window.ts";
 
 /** Planes packed at a time: sixteen neighbours are a line of the cache. */
@@ -13,47 +13,49 @@ export const PLANES = 4;
  * cotangents[panel][pixel][8]. `offsets` is a table of `fours` times four i32; `planes` has room for `PLANES` planes of
  * 16 bytes a pixel. `panel` and `dwPanel` are byte steps; dw has no gaps from four to four.
  */
-export const weightTiles = define(
-  integers(
-    ...(["sources", "pixels", "offsets", "fours", "planes"] as const),
-    ...(["cotangents", "panel", "panels", "dw", "dwPanel"] as const),
-  ),
-  (f, { sources, pixels, offsets, fours, planes, cotangents, panel, panels, dw, dwPanel }) => {
-    const [a, b, end, n, m, at, row, column, next, group, bytes] = f.locals("i32", 11);
-    const registers = tile(f);
-    const eachSum = (use: (sum: Local<"v128">, offset: number) => void) => {
-      for (const [i, sum] of registers.sums.flat().entries()) use(sum, 16 * i);
-    };
-    f.set(bytes, op("i32.mul", pixels, ROW_BYTES));
-    f.loop((again) => {
-      packPlanes(f, { sources, pixels, offsets, fours, planes, bytes, group });
-      f.increase(offsets, op("i32.mul", group, 16));
-      f.increase(fours, op("i32.sub", 0, group));
-      f.set(column, cotangents);
-      f.set(row, dw);
-      f.set(m, panels);
-      f.countdown(m, () => {
-        f.set(end, op("i32.add", column, op("i32.mul", pixels, COLUMN_BYTES)));
-        f.set(next, planes);
-        f.set(at, row);
-        f.set(n, group);
-        f.countdown(n, () => {
-          eachSum((sum, place) => f.set(sum, load("v128.load", at, place)));
-          f.set(a, next);
-          f.set(b, column);
-          multiplyAdds(f, registers, { a, b, end });
-          eachSum((sum, place) => f.store("v128.store", at, sum, place));
-          f.increase(at, 4 * COLUMN_BYTES);
-          f.increase(next, bytes);
+export const weightTilesOf = (wide: boolean) =>
+  define(
+    integers(
+      ...(["sources", "pixels", "offsets", "fours", "planes"] as const),
+      ...(["cotangents", "panel", "panels", "dw", "dwPanel"] as const),
+    ),
+    (f, { sources, pixels, offsets, fours, planes, cotangents, panel, panels, dw, dwPanel }) => {
+      const [b, end, n, m, at, row, column, next, group, bytes] = f.locals("i32", 10);
+      const most = tilesAtOnce(wide);
+      const [a, registers] = [f.locals("i32", most), tile(f, most)];
+      f.set(bytes, op("i32.mul", pixels, ROW_BYTES));
+      f.loop((again) => {
+        packPlanes(f, { sources, pixels, offsets, fours, planes, bytes, group });
+        f.increase(offsets, op("i32.mul", group, 16));
+        f.increase(fours, op("i32.sub", 0, group));
+        f.set(column, cotangents);
+        f.set(row, dw);
+        f.set(m, panels);
+        f.countdown(m, () => {
+          f.set(end, op("i32.add", column, op("i32.mul", pixels, COLUMN_BYTES)));
+          f.set(next, planes);
+          f.set(at, row);
+          f.set(n, group);
+          eachTile(f, n, most, (count) => {
+            const sums = registers.sums.slice(0, TILE_ROWS * count);
+            for (const [i, sum] of sums.flat().entries()) f.set(sum, load("v128.load", at, 16 * i));
+            for (const rows of a.slice(0, count)) {
+              f.set(rows, next);
+              f.increase(next, bytes);
+            }
+            f.set(b, column);
+            multiplyAdds(f, { ...registers, sums }, { a: a.slice(0, count), b, end });
+            for (const [i, sum] of sums.flat().entries()) f.store("v128.store", at, sum, 16 * i);
+            f.increase(at, TILE_ROWS * COLUMN_BYTES * count);
+          });
+          f.increase(column, panel);
+          f.increase(row, dwPanel);
         });
-        f.increase(column, panel);
-        f.increase(row, dwPanel);
+        f.increase(dw, op("i32.mul", group, 4 * COLUMN_BYTES));
+        f.branchIf(again, fours);
       });
-      f.increase(dw, op("i32.mul", group, 4 * COLUMN_BYTES));
-      f.branchIf(again, fours);
-    });
-  },
-);
+    },
+  );
 
 type Names = "sources" | "pixels" | "offsets" | "fours" | "planes" | "bytes" | "group";
 /** Emits planes[i][pixel][4] = the floats of every source at the next fours of offsets; sets `group` to how many they are. */

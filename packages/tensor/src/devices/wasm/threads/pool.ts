@@ -16,6 +16,8 @@ const PATIENCE = 60_000;
 
 export interface PoolOptions {
   readonly memory: WasmMemory;
+  /** Kernels for vectors of 256 bits. */
+  readonly wide?: boolean;
   readonly heap: Heap;
   /** Threads that work, the caller's included; more than cores only cost. */
   readonly threads: number;
@@ -50,7 +52,15 @@ export class Pool {
   #broken: OpError | undefined;
   #programs = 0;
 
-  constructor({ memory, heap, threads, scratchBytes = SCRATCH_BYTES, patience = PATIENCE, program }: PoolOptions) {
+  constructor({
+    memory,
+    heap,
+    threads,
+    wide = false,
+    scratchBytes = SCRATCH_BYTES,
+    patience = PATIENCE,
+    program,
+  }: PoolOptions) {
     const missing = memory.buffer instanceof ArrayBuffer ? "the memory is not shared" : workersMissing(program?.url);
     this.note = threads > 1 && missing ? `one thread instead of ${threads}: ${missing}` : undefined;
     this.threads = missing ? 1 : threads;
@@ -61,7 +71,7 @@ export class Pool {
     const control = heap.allocate(bytes);
     new Uint8Array(memory.buffer, control, bytes).fill(0);
     this.#orders = Array.from({ length: this.threads }, (_, thread) => ({
-      ...{ memory, control, thread, threads: this.threads, patience },
+      ...{ memory, wide, control, thread, threads: this.threads, patience },
       ...{ args: heap.allocate(ARGS_BYTES), scratch: heap.allocate(scratchBytes) },
     }));
     this.#first = new Thread(this.#orders[0]!, program?.run ?? runStep);

@@ -9,6 +9,7 @@ import { decodeSteps } from "./wire.ts";
 /** All that a thread begins with: the memory, and where its own parts of it lie. */
 export interface Order {
   readonly memory: WasmMemory;
+  readonly wide: boolean;
   readonly control: number;
   readonly thread: number;
   readonly threads: number;
@@ -41,7 +42,7 @@ export class Thread {
     this.control = new Control(buffer, order.control, order);
     this.#order = order;
     this.#run = run;
-    this.#kernels = instantiateKernels(order.memory);
+    this.#kernels = instantiateKernels(order.memory, order.wide);
     this.#floats = new Float32Array(buffer);
     this.#integers = new Int32Array(buffer);
   }
