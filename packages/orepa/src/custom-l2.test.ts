@@ -34,7 +34,7 @@ describe("customL2 beside a forward pass", () => {
     const plain = await counts(block, (input) => loss(block, input));
     const decayed = await counts(block, (input) => add(loss(block, input), customL2(block)));
     // The merge's products, forward and back.
-    expect(plain.get("matmul")).toBeGreaterThanOrEqual(5);
+    expect(plain.get("matmul")).toBeGreaterThanOrEqual(4);
     for (const name of ["matmul", "conv2d", "split"]) expect(decayed.get(name), name).toBe(plain.get(name));
   });
 
