@@ -160,23 +160,28 @@ describe("the convolution tile", () => {
     conv2d(x, w, expected, g);
     expect(got).toEqual(expected);
   });
-  it.each([8, 11])("leaves the neighbours of %i channels in a wider map alone", (O) => {
+  it.each([
+    { O: 8, silu: false },
+    { O: 11, silu: false },
+    { O: 8, silu: true },
+    { O: 23, silu: true },
+  ])("leaves the neighbours of $O channels in a wider map alone, silu $silu", ({ O, silu }) => {
     const g = geometry({ x: [2, 6, 9, 8], w: [O, 6, 3, 3], padding: [1, 1] });
     const [x, w, got] = [dyadic(2 * 6 * 72), dyadic(O * 54), new Float32Array(2 * O * 72)];
     runtime.reset();
-    const launch = runConv(runtime, g, { pixelStride: 20 });
+    const launch = runConv(runtime, g, { pixelStride: 28, silu });
     launch.write(x, w);
-    const start = (4 * 20 * 2 * 11 * 10 + 64) / 4; // behind x, on a cache line
+    const start = (4 * 28 * 2 * 11 * 10 + 64) / 4; // behind x, on a cache line
     const first = Math.ceil(start / 16) * 16;
-    const map = runtime.floats.subarray(first, first + 2 * 72 * 20);
+    const map = runtime.floats.subarray(first, first + 2 * 72 * 28);
     map.fill(3);
     launch.run();
     launch.read(got);
     for (let pixel = 0; pixel < 2 * 72; pixel++)
-      expect([...map.subarray(20 * pixel + O, 20 * pixel + 20)]).toEqual(Array(20 - O).fill(3));
+      expect([...map.subarray(28 * pixel + O, 28 * pixel + 28)]).toEqual(Array(28 - O).fill(3));
     expect(map[0]).toBe(got[0]);
   });
-  it.each([8, 11])("applies silu before it writes %i channels", (O) => {
+  it.each([8, 11, 23])("applies silu to %i channels", (O) => {
     const g = geometry({ x: [2, 6, 9, 8], w: [O, 6, 3, 3], padding: [1, 1] });
     const [x, w, bias] = [dyadic(2 * 6 * 72), dyadic(O * 54), dyadic(O)];
     const [got, sums] = [new Float32Array(2 * O * 72), new Float32Array(2 * O * 72)];

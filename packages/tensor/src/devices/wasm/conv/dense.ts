@@ -44,15 +44,13 @@ export function runDense(
 ): void {
   if (end <= first) return;
   const { positions, offsets, depth, weights, channels, silu } = step;
+  const { convTiles, convTilesNarrow, siluPlaces } = kernels;
   const block = blockSize(end - first, mostOf(step), TILE_ROWS);
   const [sources, targets] = [scratch, scratch + tableBytes(block)];
   const windows = targets + tableBytes(block);
   const fours = foursOf(depth);
   const panels = Math.floor(channels / TILE_COLUMNS);
   const rest = channels % TILE_COLUMNS;
-  const [wide, narrow] = silu
-    ? [kernels.convTilesSilu, kernels.convTilesNarrowSilu]
-    : [kernels.convTiles, kernels.convTilesNarrow];
   for (let p = first; p < end; p += block) {
     const count = Math.min(block, end - p);
     const tiles = Math.ceil(count / TILE_ROWS);
@@ -60,11 +58,12 @@ export function runDense(
     kernels.gatherTiles({ sources, offsets, to: windows, tiles, fours });
     const step = 64 * fours;
     if (panels > 0)
-      wide({ windows, step, tiles, targets, channel: 0, channels: TILE_COLUMNS, w: weights, depth, panels });
+      convTiles({ windows, step, tiles, targets, channel: 0, channels: TILE_COLUMNS, w: weights, depth, panels });
     if (rest > 0) {
       const [channel, w] = [panels * COLUMN_BYTES, weights + panels * panelBytes(1 + depth)];
-      narrow({ windows, step, tiles, targets, channel, channels: rest, w, depth, panels: 1 });
+      convTilesNarrow({ windows, step, tiles, targets, channel, channels: rest, w, depth, panels: 1 });
     }
+    if (silu) siluPlaces({ targets, pixels: count, channels });
   }
 }
 
