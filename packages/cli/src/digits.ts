@@ -23,6 +23,7 @@ export const DIGIT_NAMES: readonly string[] = ["0", "1", "2", "3", "4", "5", "6"
 const CHANNELS = 3;
 /** Side of a handwritten digit in the package. */
 const GLYPH = 28;
+const PIXELS = GLYPH ** 2;
 /** Of every ten digits of a class, how many serve training. */
 const TRAIN_TENTHS = 8;
 /** Ink above which a pixel belongs to the box. */
@@ -223,7 +224,11 @@ function openGlyphs(digit: number): GlyphFile {
   const bytes = readFileSync(path.join(folder, "src", "digits", `${digit}.json`));
   const [comma, end] = [",".charCodeAt(0), bytes.lastIndexOf("]")];
   const starts = [bytes.indexOf("[")];
-  for (let at = starts[0]!, pixels = 0; at < end; at++)
-    if (bytes[at] === comma && ++pixels % GLYPH ** 2 === 0) starts.push(at);
+  // Counted down: a division for each of ten million pixels took longer than all else.
+  for (let at = starts[0]!, left = PIXELS; at < end; at++) {
+    if (bytes[at] !== comma || --left > 0) continue;
+    starts.push(at);
+    left = PIXELS;
+  }
   return { bytes, starts: [...starts, end], glyphs: new Map() };
 }

@@ -40,11 +40,12 @@ export const modelInfo = (model: DetectModel, imageSize = countedImageSize): Mod
 
 /** The console's summary line. @example "YOLO11n summary: 319 layers, 2,624,080 parameters, 2,624,064 gradients, 6.6 GFLOPs" */
 export function summary(name: string, info: ModelInfo): string {
-  const [layers, params, gradients] = [info.layers, info.parameters, info.gradients].map((n) =>
-    n.toLocaleString("en-US"),
-  );
+  const [layers, params, gradients] = [info.layers, info.parameters, info.gradients].map(grouped);
   return `${name} summary: ${layers} layers, ${params} parameters, ${gradients} gradients, ${info.gflops.toFixed(1)} GFLOPs`;
 }
+
+/** Commas between thousands. `toLocaleString` first reads the tables of all languages: 30 ms. */
+const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** The rows of the console's layer table. */
 export const layerTable = (model: DetectModel): LayerRow[] =>

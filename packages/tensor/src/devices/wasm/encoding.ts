@@ -48,9 +48,7 @@ export const section = (id: number, content: readonly number[]): number[] =>
 
 /** Lists one behind the other; they are long where they are code. */
 function concatenated(parts: readonly (readonly number[])[]): number[] {
-  const all: number[] = [];
-  for (const part of parts) for (const byte of part) all.push(byte);
-  return all;
+  return ([] as number[]).concat(...parts);
 }
 
 function littleEndian(size: number, write: (view: DataView) => void): number[] {
