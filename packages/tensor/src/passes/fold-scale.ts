@@ -20,6 +20,7 @@ interface Affine {
   readonly shift: Tensor | undefined;
 }
 
+/** The program itself where nothing can be folded. */
 export const foldScale: Pass = (program) => {
   const still = stillValues(program);
   const isStill = (t: Tensor): boolean => t.view !== undefined || still.has(t);
@@ -27,6 +28,7 @@ export const foldScale: Pass = (program) => {
   const makers = new Map<Tensor, Equation>();
   const affine = new Map<Tensor, Affine>();
   const equations: Equation[] = [];
+  let isChanged = false;
   const push = (e: Equation): void => {
     equations.push(e);
     for (const o of e.outputs) makers.set(o, e);
@@ -44,6 +46,7 @@ export const foldScale: Pass = (program) => {
     const before = affine.get(e.inputs[at]!);
     const folded = before && made(y, () => apply(e, at, before, perChannel));
     if (before && folded?.result) {
+      isChanged = true;
       folded.equations.forEach(push);
       const { weight, shift } = folded.result;
       const { equations: last, result: conv } = made(y, () => fold(before.conv, weight, shift));
@@ -57,7 +60,7 @@ export const foldScale: Pass = (program) => {
       if (e.name === "conv2d" && isStill(e.inputs[1]!)) affine.set(y, { conv: e, shift: undefined });
     }
   }
-  return { ...program, equations };
+  return isChanged ? { ...program, equations } : program;
 };
 
 /** Kernel and shift of `e`, whose input number `at` is affine; undefined if e is none of these operations. */

@@ -104,23 +104,23 @@ function readsBefore(
         else lateReads.set(t, [i]);
       }
   });
-  /** The late equations that lead to a value. */
-  const leadingTo = (t: Tensor): ReadonlySet<number> => {
-    const cone = new Set<number>();
+  /** Those of the late readers that are no part of a value: what leads to it is searched until none is left. */
+  const apartFrom = (t: Tensor, readers: readonly number[]): readonly number[] => {
+    const apart = new Set(readers);
     const tensors = new Set([t]);
     for (const value of tensors) {
+      if (apart.size === 0) break;
       const maker = makers.get(value);
       if (maker === undefined || !late.has(maker)) continue;
-      cone.add(maker);
+      apart.delete(maker);
       for (const input of equations[maker]!.inputs) tensors.add(input);
     }
-    return cone;
+    return [...apart];
   };
   return new Map(
     [...updates].map(([variable, t]) => {
       const old = variables.get(variable)!;
-      const own = leadingTo(t);
-      const others = (lateReads.get(old) ?? []).filter((at) => !own.has(at));
+      const others = apartFrom(t, lateReads.get(old) ?? []);
       const at = last.get(old);
       return [t, at === undefined ? others : [at, ...others]];
     }),

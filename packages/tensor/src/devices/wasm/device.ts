@@ -1,5 +1,6 @@
 // The wasm device: SIMD kernels over one memory, a pool of threads that walk the same plan, Variables that stay in memory
 // between runs.
+import type { Equation } from "../../bind.ts";
 import { allocate } from "../../dtype.ts";
 import { OpError } from "../../errors.ts";
 import type { Hoisted } from "../../passes/hoist.ts";
@@ -214,10 +215,11 @@ class WasmDevice implements Device, Holder {
 }
 
 function requireFloat32({ before, program }: Hoisted): void {
-  const tensors = [...before, ...program.equations].flatMap((e) => [...e.inputs, ...e.outputs]);
-  for (const t of [...program.inputs, ...program.variables.values(), ...tensors])
-    if (t.dtype === "float64")
-      throw new OpError("wasm", "float32, int32 and bool", "float64", "device cpu computes in float64");
+  const isDouble = (t: Tensor): boolean => t.dtype === "float64";
+  const hasDouble = ({ inputs, outputs }: Equation): boolean => inputs.some(isDouble) || outputs.some(isDouble);
+  const given = [...program.inputs, ...program.variables.values()];
+  if (given.some(isDouble) || before.some(hasDouble) || program.equations.some(hasDouble))
+    throw new OpError("wasm", "float32, int32 and bool", "float64", "device cpu computes in float64");
 }
 
 function cores(): number {
