@@ -46,6 +46,9 @@ const BLOCK_BYTES = 128 * 1024;
 const LEAST_BLOCK = 16;
 /** Elements below which waking other threads costs more than it saves. */
 const SERIAL = 4096;
+/** Floats of a vector, and of what the source of a copy needs side by side to be walked along. */
+const VECTOR = 4;
+const LEAST_ALONG = 4 * VECTOR;
 /** Numbers that many expressions have in common; others are arguments, so that they do not make kernels. */
 const COMMON = new Set([0, 1, -1, 2, 0.5]);
 
@@ -145,9 +148,14 @@ function innermostOf(order: readonly number[], shape: Shape): number {
 
 const plain = { scalars: [], nodes: [], sums: [] };
 
+/** Walks as the target lies, but along the source where only that has vectors: rows of pictures whose few channels come last. */
 export function copySteps(planner: Planner, target: Place, source: Place): void {
+  const { shape, strides } = target;
   const stores = [{ place: target, value: { operand: 0 } }];
-  emit(planner, { ...plain, shape: target.shape, order: target.strides, operands: [source], stores });
+  const [inner, beside] = [innermostOf(strides, shape), innermostOf(source.strides, shape)];
+  const along = shape[inner]! < VECTOR && source.strides[beside] === 1 && shape[beside]! >= LEAST_ALONG;
+  const order = strides.map((stride, axis) => (along && axis === beside ? 0 : stride));
+  emit(planner, { ...plain, shape, order, operands: [source], stores });
 }
 export function fillSteps(planner: Planner, target: Place, value: number): void {
   const { scalars, ref } = numbers();
