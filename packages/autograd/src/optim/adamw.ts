@@ -39,17 +39,18 @@ export function createAdamw(
       step.assign(t);
       const correction1 = oneMinusPower(beta1, t);
       const correction2 = sqrt(oneMinusPower(beta2, t));
+      const rates = learningRates.map((lr) => div(lr, correction1));
+      const decays = learningRates.map((lr) => product(lr, weightDecay));
+      const fresh = complement(beta1);
       for (const { key, parameter, group, decay, average, averageSquare } of entries) {
         const g = gradientOf(grads, key, parameter);
-        const lr = learningRates[group]!;
-        const rate = div(lr, correction1);
         const p = parameter.value;
-        const decayed = decay ? sub(p, mul(p, product(lr, weightDecay))) : p;
-        const m = add(mul(average.value, beta1), mul(g, complement(beta1)));
+        const decayed = decay ? sub(p, mul(p, decays[group]!)) : p;
+        const m = add(mul(average.value, beta1), mul(g, fresh));
         const v = add(mul(averageSquare.value, beta2), mul(square(g), 1 - beta2));
         average.assign(m);
         averageSquare.assign(v);
-        parameter.assign(sub(decayed, div(mul(m, rate), add(div(sqrt(v), correction2), eps))));
+        parameter.assign(sub(decayed, div(mul(m, rates[group]!), add(div(sqrt(v), correction2), eps))));
       }
     },
   };

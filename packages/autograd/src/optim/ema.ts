@@ -27,7 +27,7 @@ export function updateEma(average: object, model: object, decay: Scalar): void {
       throw new OpError("updateEma", `an entry ${key} in the average`, "none", "build both from one definition");
     return { target, variable };
   });
+  const fresh = complement(decay);
   for (const { target, variable } of pairs)
-    if (isFloating(variable.dtype))
-      target.assign(add(mul(target.value, decay), mul(variable.value, complement(decay))));
+    if (isFloating(variable.dtype)) target.assign(add(mul(target.value, decay), mul(variable.value, fresh)));
 }
