@@ -10,8 +10,8 @@ const [GENERATION, COMMAND, ARRIVED, PHASE, PASSED, FAILED, GONE, FAILURE] = [0,
 const FAILURE_BYTES = 960;
 /** From here on a line per thread, written by that thread alone. */
 const THREADS = FAILURE + LINE + FAILURE_BYTES / 4;
-/** What a thread's line holds: steps begun, the one at work, the last barrier it came to, and commands left half done. */
-const [BEATS, STEP, BARRIER, LEFT] = [0, 1, 2, 3];
+/** What a thread's line holds: steps begun, the one at work, the last barrier it came to, commands left half done, whether it ended. */
+const [BEATS, STEP, BARRIER, LEFT, ENDED] = [0, 1, 2, 3, 4];
 /** Reads of a word before a thread goes to sleep: 20 to 50 us. */
 const SPINS = 20_000;
 /** Milliseconds without a step or a barrier of any thread until the missing ones are given up. */
@@ -82,7 +82,7 @@ export class Control {
   }
   /**
    * Returns when every thread has come here.
-   * @throws Left if another thread failed; WorkerError in the first thread if the others give no sign of life.
+   * @throws Left if another thread failed; WorkerError in the first thread if one of the others ended, or they give no sign of life.
    */
   barrier(): void {
     if (this.#threads === 1) return;
@@ -122,10 +122,15 @@ export class Control {
     Atomics.add(words, GONE, 1);
     Atomics.notify(words, GONE);
   }
+  /** Says that this thread, which is not the first, is about to end. The first one looks when it wakes up, or after a slice. */
+  ended(): void {
+    Atomics.store(this.#words, this.#own + ENDED, 1);
+    for (const word of [PHASE, GONE]) Atomics.notify(this.#words, word);
+  }
   /**
    * In the first thread, after a failure: waits until all others have left the command, then forgets the failure and says
    * what it was.
-   * @throws WorkerError if one gives no sign of life.
+   * @throws WorkerError if one ended or gives no sign of life.
    */
   recover(): Failure {
     const words = this.#words;
@@ -152,7 +157,7 @@ export class Control {
   #leave(): void {
     if (Atomics.load(this.#words, FAILED) === READABLE) throw new Left();
   }
-  /** Returns when the word is another than `old`. The first thread, which has others to wait for, gives them up at last. */
+  /** Returns when the word is another than `old`. The first thread, which has others to wait for, gives up those that ended, and at last all. */
   #wait(word: number, old: number, isMissing: (thread: number) => boolean = () => false): void {
     const words = this.#words;
     for (let i = 0; i < SPINS; i++) if (Atomics.load(words, word) !== old) return;
@@ -163,11 +168,14 @@ export class Control {
     const slice = Math.min(SLICE, this.#patience);
     // Slices are counted rather than read off a clock: a machine that was suspended has lost no time.
     for (let idle = 0, life = this.#life(); Atomics.load(words, word) === old; ) {
+      const ended = this.#those((t) => isMissing(t) && words[THREADS + t * LINE + ENDED] === 1);
+      if (ended.length > 0) throw this.#lost(ended, "it ended in the middle of a run");
       if (Atomics.wait(words, word, old, slice) !== "timed-out") continue;
       const now = this.#life();
       idle = now === life ? idle + slice : 0;
       life = now;
-      if (idle >= this.#patience) throw this.#silence(isMissing);
+      if (idle >= this.#patience)
+        throw this.#lost(this.#those(isMissing), "it was ended or hangs", ` for ${this.#patience / 1000} s`);
     }
   }
   #life(): number {
@@ -178,14 +186,17 @@ export class Control {
     }
     return life;
   }
-  #silence(isMissing: (thread: number) => boolean): WorkerError {
-    const missing = Array.from({ length: this.#threads }, (_, t) => t).filter(isMissing);
-    const name = missing.map((t) => `${t} (step ${this.#words[THREADS + t * LINE + STEP]})`).join(", ");
+  #those(is: (thread: number) => boolean): number[] {
+    return Array.from({ length: this.#threads }, (_, t) => t).filter(is);
+  }
+  /** The error for threads that are waited for in vain; all others leave. */
+  #lost(threads: readonly number[], reason: string, since = ""): WorkerError {
+    const names = threads.map((t) => `${t} (step ${this.#words[THREADS + t * LINE + STEP]})`).join(", ");
     const error = new WorkerError(
       "wasm",
       "an answer from every worker thread",
-      `none from thread ${name} for ${this.#patience / 1000} s`,
-      "it was ended or hangs; threads: 1 does without worker threads",
+      `none from thread ${names}${since}`,
+      `${reason}; threads: 1 does without worker threads`,
     );
     this.fail(error.message);
     return error;

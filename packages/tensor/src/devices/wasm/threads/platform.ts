@@ -33,6 +33,7 @@ interface WebWorker {
 interface Process {
   readonly features?: { readonly typescript?: unknown };
   getBuiltinModule?(name: "node:worker_threads"): NodeThreads;
+  once?(event: "exit", listener: () => void): void;
 }
 // A free name, not a local one: bundlers look for `new Worker(new URL(...))`.
 declare const Worker: new (url: URL, options: { readonly type: "module" }) => WebWorker;
@@ -127,4 +128,9 @@ export function receiveOrder(take: (order: unknown, ready: () => void) => void):
       scope.onmessage = null;
       take(data, () => scope.postMessage("ready"));
     };
+}
+
+/** In a worker: calls `act` when it ends by itself, where the platform tells; being ended from outside or out of memory is not told. */
+export function beforeEnd(act: () => void): void {
+  if (nodeThreads) scope.process?.once?.("exit", act);
 }

@@ -163,12 +163,25 @@ describe("a step that throws", () => {
 });
 
 describe("a thread that gives no answer", () => {
-  test.each(["end", "hang"] as const)("because of '%s' is given up after the patience", async (way) => {
+  const expected = "an answer from every worker thread";
+  test("because it hangs is given up after the patience", async () => {
     const { pool, load } = await setUp({ patience: 200 });
-    const id = load([{ op: way, thread: 1 }]);
-    const expected = { expected: "an answer from every worker thread", got: "none from thread 1 (step 0) for 0.2 s" };
-    expect(error(() => pool.run(id))).toMatchObject(expected);
-    expect(error(() => pool.run(id))).toMatchObject(expected);
+    const id = load([{ op: "hang", thread: 1 }]);
+    const silence = { name: "WorkerError", expected, got: "none from thread 1 (step 0) for 0.2 s" };
+    expect(error(() => pool.run(id))).toMatchObject(silence);
+    expect(error(() => pool.run(id))).toMatchObject(silence);
+  });
+  test.each([2, 3])("because it ended is given up at once, one of %i", async (threads) => {
+    const { pool, load } = await setUp({ threads });
+    const id = load([
+      { op: "fused", kernel: "double" },
+      { op: "end", thread: 1 },
+    ]);
+    const before = performance.now();
+    const loss = { name: "WorkerError", expected, got: "none from thread 1 (step 1)" };
+    expect(error(() => pool.run(id))).toMatchObject(loss);
+    expect(performance.now() - before).toBeLessThan(10_000); // of a patience of a minute
+    expect(error(() => pool.run(id))).toMatchObject(loss);
   });
 });
 
