@@ -48,12 +48,16 @@ const minimumWarmup = 100;
 const autoSgdIterations = 10_000;
 const autoMomentum = 0.9;
 
+/** Batches whose gradients are summed for an optimizer step, warm-up aside. */
+export const accumulation = ({ nbs, batch }: Pick<ScheduleArgs, "nbs" | "batch">): number =>
+  Math.max(roundHalfEven(nbs / batch), 1);
+
 /** Plans a training of `images` pictures in `classes` classes with `batches` batches an epoch. */
 export function createSchedule(
   args: ScheduleArgs,
   { images, batches, classes }: { readonly images: number; readonly batches: number; readonly classes: number },
 ): Schedule {
-  const fullAccumulate = Math.max(roundHalfEven(args.nbs / args.batch), 1);
+  const fullAccumulate = accumulation(args);
   const optimizer = planOptimizer(args, { images, classes, accumulate: fullAccumulate });
   const warmup = args.warmup_epochs > 0 ? Math.max(roundHalfEven(args.warmup_epochs * batches), minimumWarmup) : -1;
   const factor = (epoch: number) =>

@@ -66,10 +66,11 @@ export interface StepSettings extends Pick<BatchSettings, "lr" | "momentum"> {
 /** A training step with its state on the device. */
 export interface Step {
   /**
-   * Compiles and plans all that a batch of these shapes runs, without a run. Returns the memory that the program with the
-   * backward pass will take, where the device plans it. @throws MemoryError if it does not fit.
+   * Compiles and plans all that a batch of these shapes runs, without a run, with or without sums of gradients (by default as
+   * the step was made). Returns the memory that the program with the backward pass will take, where the device plans it.
+   * @throws MemoryError if it does not fit.
    */
-  prepare(shapes: BatchShapes): PlannedMemory | undefined;
+  prepare(shapes: BatchShapes, sums?: boolean): PlannedMemory | undefined;
   run(batch: Pick<Batch, "images" | "shape" | "targets" | "targetShape">, settings: StepSettings): Promise<StepResult>;
   /** The optimizer's Variables, by key. */
   readonly optimizerState: ReadonlyMap<string, Variable>;
@@ -95,10 +96,6 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
   const { state, update } = createUpdate(optimizer, groups);
   const { nc, strides } = model;
   const dtype = [...trained.values()][0]!.dtype;
-  const merged = kernelSums(model, new Set(accumulates ? trained.values() : []));
-  const direct = new Map([...trained].filter(([, parameter]) => accumulates && !merged.parameters.has(parameter)));
-  const sums = new Map([...direct].map(([key, { value }]) => [key, new Variable(zerosLike(value))]));
-  const accumulated = new Map([...sums, ...merged.sums]);
 
   const lossOf = (images: Tensor, targets: Tensor) => {
     const { maps } = model.forward(cast(images, dtype), "train");
@@ -112,15 +109,6 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
       return found.total;
     }, wrt);
     return { items: items!, total, grads };
-  };
-  const summed = (): ReadonlyMap<string, Tensor> => {
-    const back = merged.back(trained.values());
-    return new Map(
-      [...trained].map(([key, parameter]) => {
-        const [own, other] = [sums.get(key)?.value, back.get(parameter)];
-        return [key, own && other ? add(own, other) : (own ?? other)!];
-      }),
-    );
   };
   const act = (grads: ReadonlyMap<Parameter, Tensor>, hyper: readonly Tensor[]): Tensor => {
     const [bias, decayed, norms, momentum, emaDecay] = hyper as [Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -137,31 +125,50 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
     },
     { device },
   );
-  const gather = compile(
-    (images: Tensor, targets: Tensor) => {
-      // Outside of the gradient: the merge is not gone through again, and stays as it is until a step changes its parameters.
-      const kernels = merged.merge();
-      const loss = () => withKernels(kernels, () => lossOf(images, targets));
-      const wrt: readonly (Tensor | Parameter)[] = [...kernels.values(), ...direct.values()];
-      const { items, total, grads } = differentiate(loss, wrt);
-      for (const [key, parameter] of direct) {
-        const sum = sums.get(key)!;
-        sum.assign(add(sum.value, grads.get(parameter)!));
-      }
-      merged.gather(kernels, grads);
-      return { items, total };
-    },
-    { device },
-  );
-  const apply = compile(
-    (...hyper: Tensor[]) => {
-      const grads = summed();
-      const norm = act(new Map([...trained].map(([key, parameter]) => [parameter, grads.get(key)!])), hyper);
-      for (const sum of accumulated.values()) sum.assign(zerosLike(sum.value));
-      return { norm };
-    },
-    { device },
-  );
+  const makeSums = () => {
+    const merged = kernelSums(model, new Set(trained.values()));
+    const direct = new Map([...trained].filter(([, parameter]) => !merged.parameters.has(parameter)));
+    const sums = new Map([...direct].map(([key, { value }]) => [key, new Variable(zerosLike(value))]));
+    const accumulated = new Map([...sums, ...merged.sums]);
+    const summed = (): ReadonlyMap<string, Tensor> => {
+      const back = merged.back(trained.values());
+      return new Map(
+        [...trained].map(([key, parameter]) => {
+          const [own, other] = [sums.get(key)?.value, back.get(parameter)];
+          return [key, own && other ? add(own, other) : (own ?? other)!];
+        }),
+      );
+    };
+    const gather = compile(
+      (images: Tensor, targets: Tensor) => {
+        // Outside of the gradient: the merge is not gone through again, and stays as it is until a step changes its parameters.
+        const kernels = merged.merge();
+        const loss = () => withKernels(kernels, () => lossOf(images, targets));
+        const wrt: readonly (Tensor | Parameter)[] = [...kernels.values(), ...direct.values()];
+        const { items, total, grads } = differentiate(loss, wrt);
+        for (const [key, parameter] of direct) {
+          const sum = sums.get(key)!;
+          sum.assign(add(sum.value, grads.get(parameter)!));
+        }
+        merged.gather(kernels, grads);
+        return { items, total };
+      },
+      { device },
+    );
+    const apply = compile(
+      (...hyper: Tensor[]) => {
+        const grads = summed();
+        const norm = act(new Map([...trained].map(([key, parameter]) => [parameter, grads.get(key)!])), hyper);
+        for (const sum of accumulated.values()) sum.assign(zerosLike(sum.value));
+        return { norm };
+      },
+      { device },
+    );
+    return { accumulated, summed, gather, apply };
+  };
+  let made: ReturnType<typeof makeSums> | undefined;
+  /** The sums of gradients and the programs over them, made when first asked for: a step without them may plan them only. */
+  const summing = () => (made ??= makeSums());
 
   const run: Step["run"] = async (batch, { lr, momentum, emaDecay, apply: applies }) => {
     const images = fromData(batch.images, batch.shape);
@@ -171,6 +178,7 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
       const { items, total, norm } = await whole(images, targets, ...hyper);
       return { items: toItems(items), total: total.item(), norm: norm.item() };
     }
+    const { gather, apply } = summing();
     const { items, total } = await gather(images, targets);
     const result = { items: toItems(items), total: total.item() };
     // A loss that is not finite must not reach the weights.
@@ -178,22 +186,24 @@ export function createStep({ model, average, optimizer, gains, accumulates, devi
     const { norm } = await apply(...hyper);
     return { ...result, norm: norm.item() };
   };
-  const prepare: Step["prepare"] = (shapes) => {
+  const prepare: Step["prepare"] = (shapes, sums = accumulates) => {
     const [images, targets] = batchSpecs(shapes);
     const hyper = Array.from({ length: hyperCount }, (): TensorSpec => ({ shape: [], dtype }));
-    if (!accumulates) return whole.prepare(images, targets, ...hyper);
+    if (!sums) return whole.prepare(images, targets, ...hyper);
+    const { gather, apply } = summing();
     const planned = gather.prepare(images, targets);
     apply.prepare(...hyper);
     return planned;
   };
   const gradients: Step["gradients"] = async () => {
-    using program = compile(() => Object.fromEntries(summed()), { device });
+    using program = compile(() => Object.fromEntries(summing().summed()), { device });
     return new Map(Object.entries(await program()));
   };
   const dispose = () => {
-    for (const program of [whole, gather, apply]) program.dispose();
+    for (const program of [whole, made?.gather, made?.apply]) program?.dispose();
   };
-  const report = () => (accumulates ? gather : whole).report();
+  const report = () => (accumulates ? summing().gather : whole).report();
+  const accumulated = accumulates ? summing().accumulated : new Map<string, Variable>();
   return { prepare, run, optimizerState: state, accumulated, gradients, groups, report, dispose };
 }
 

@@ -13,6 +13,7 @@ import { defaultTrainArgs } from "./args.ts";
 import { stripCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint, TrainArgs, TrainEvent, TrainOptions, TrainResult } from "./events.ts";
 import { NonFiniteLossError } from "./non-finite.ts";
+import { createStep } from "./step.ts";
 import { train } from "./trainer.ts";
 import { validate } from "./validate.ts";
 
@@ -26,8 +27,8 @@ head:
   - [[1, 2], 1, Detect, [nc]]
 `;
 
-function createModel() {
-  const model = buildModel(tinyModel);
+function createModel(text = tinyModel) {
+  const model = buildModel(text);
   initialize(model, 1);
   return model;
 }
@@ -239,6 +240,34 @@ describe("train", () => {
     const most = Number(/\(batch=(\d)\)/.exec(message as string)![1]);
     const { result } = await attempt({ ...large, batch: most }, bytes);
     expect(result.reason).toBe("finished");
+  });
+
+  it("suggests no batch that fits only without the sums of gradients that it would need", async () => {
+    const wide = tinyModel
+      .replace("[8, 3, 2]", "[32, 3, 2]")
+      .replace("[8, 3, 2]", "[64, 3, 2]")
+      .replace("[16,", "[128,");
+    const create = () => createModel(wide);
+    const own: TrainArgs = { ...args, imgsz: 64, batch: 5, nbs: 5, epochs: 1, val: false };
+    const limited = (maximumBytes: number) => createWasm({ threads: 1, maximumBytes });
+    // Memory in which a step of 3 pictures fits as one program: 5 are one optimizer step, and 3 sum the gradients of two batches.
+    const [plenty, page] = [2 ** 26, 2 ** 16];
+    const step = createStep({
+      ...{ model: create(), average: create(), accumulates: false, device: limited(plenty) },
+      optimizer: { name: "SGD", lr: 0.01, momentum: 0.9, warmupBiasLr: 0, weightDecay: 0 },
+      gains: { box: 7.5, cls: 0.5, dfl: 1.5 },
+    });
+    const shapes = { shape: [3, 3, 64, 64], targetShape: [3, 8, 5] } as const;
+    const { arena, available } = step.prepare(shapes)!;
+    const bytes = page * Math.ceil((plenty - available + arena) / page + 2);
+    const attempt = (batch: number) =>
+      run({ args: { ...own, batch }, createModel: create, valDataset: null, device: limited(bytes) });
+    for (const batch of [3, 5])
+      await expect(attempt(batch)).rejects.toThrow(
+        new RegExp(`^memory: imgsz=64 batch=${batch} .* not even batch=1 fits`),
+      );
+    step.dispose();
+    expect(() => step.prepare(shapes, true)).not.toThrow();
   });
 
   it("refuses a model of another number of classes", async () => {

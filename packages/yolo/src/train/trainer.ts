@@ -18,7 +18,7 @@ import type {
 } from "./events.ts";
 import { requireFit } from "./fit.ts";
 import { NonFiniteLossError } from "./non-finite.ts";
-import { createSchedule } from "./schedule.ts";
+import { accumulation, createSchedule } from "./schedule.ts";
 import { createStep } from "./step.ts";
 import { createValidator } from "./validate.ts";
 
@@ -75,12 +75,15 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   let memory: number | null = null;
   /** Plans the largest programs of the training before the first of its steps. */
-  const requireRoom = (rows: number): void =>
+  const requireRoom = (rows: number): void => {
+    const most = Math.min(args.batch, images);
     requireFit({
-      ...{ batch: Math.min(args.batch, images), imgsz: args.imgsz },
+      ...{ batch: most, imgsz: args.imgsz },
       prepare: (count) => {
         const shape = [count, 3, args.imgsz, args.imgsz] as const;
-        const planned = step.prepare({ shape, targetShape: [count, rows, 5] });
+        // A smaller one, tried to be suggested, may sum gradients where the one asked for does not.
+        const accumulate = count === most ? schedule.accumulate : accumulation({ nbs: args.nbs, batch: count });
+        const planned = step.prepare({ shape, targetShape: [count, rows, 5] }, accumulate > 1);
         memory = planned?.arena ?? null;
         // A validation keeps nothing for a backward pass: twice the batch takes less than twice the memory.
         if (valDataset !== null && planned && shareOf(planned) * validationBatchFactor > 1)
@@ -91,6 +94,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         validator.dispose();
       },
     });
+  };
 
   try {
     const [biases, weights, norms] = step.groups.map(({ parameters }) => parameters.size) as [number, number, number];
