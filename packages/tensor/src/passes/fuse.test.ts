@@ -21,7 +21,7 @@ import {
 } from "../index.ts";
 import { showShape } from "../shape.ts";
 import { checkItems } from "./fuse.cases.ts";
-import { type FuseOptions, fuse, type Item, isGroup } from "./fuse.ts";
+import { type FuseOptions, fuse, type Item, isGroup, MAX_LEAVES } from "./fuse.ts";
 import { hoist } from "./hoist.ts";
 import { optimize } from "./optimize.ts";
 import type { Program } from "./program.ts";
@@ -172,7 +172,7 @@ describe("fuse", () => {
     const groups = fuse(p, layouts).filter(isGroup);
     checkItems(p, groups);
     expect(groups.length).toBe(2);
-    for (const { leaves } of groups) expect(leaves.length).toBeLessThanOrEqual(28);
+    for (const { leaves } of groups) expect(leaves.length).toBeLessThanOrEqual(MAX_LEAVES);
   });
 
   test("long chains used again and again do not grow the work", () => {

@@ -28,6 +28,9 @@ export interface Group {
 export type Item = Group | Equation;
 export const isGroup = (item: Item): item is Group => "kind" in item;
 
+/** Most tensors that a group reads: more pointers spill, and chance neighbours would make ever new kernels. */
+export const MAX_LEAVES = 28;
+
 export interface FuseOptions {
   /** Key of the physical order in which a tensor is stored: groups join values of equal shape and layout only. */
   layout(t: Tensor): string;
@@ -37,7 +40,7 @@ export interface FuseOptions {
   hoisted?(e: Equation): boolean;
   /** A value dear to recompute is stored if its last use is within so many equations. */
   readonly shortLife?: number;
-  /** Most tensors that a group reads: more pointers spill, and chance neighbours would make ever new kernels. */
+  /** Most tensors that a group reads: {@link MAX_LEAVES} unless said. */
   readonly maxLeaves?: number;
   /** How many items back a value may join a group. */
   readonly lookBack?: number;
@@ -73,7 +76,7 @@ export function fuse(
     innermost,
     hoisted = () => false,
     shortLife = 40,
-    maxLeaves = 28,
+    maxLeaves = MAX_LEAVES,
     lookBack = 12,
     maxCone = 24,
   }: FuseOptions,

@@ -1,7 +1,7 @@
 // The engine's passes on the training step of yolo11n: thousands of equations, all kinds of them.
 import { expect, test } from "vitest";
 import { checkItems } from "../../../tensor/src/passes/fuse.cases.ts";
-import { type FuseOptions, fuse, isGroup } from "../../../tensor/src/passes/fuse.ts";
+import { type FuseOptions, fuse, isGroup, MAX_LEAVES } from "../../../tensor/src/passes/fuse.ts";
 import { optimize } from "../../../tensor/src/passes/optimize.ts";
 import { updateEarly } from "../../../tensor/src/passes/update-early.ts";
 import { buildModel } from "../model/parser.ts";
@@ -19,7 +19,7 @@ test("loops cover the training step, in an order that can run, each normalisatio
   const items = fuse(program, channelsLast);
   checkItems(program, items);
   const groups = items.filter(isGroup);
-  for (const { leaves } of groups) expect(leaves.length).toBeLessThanOrEqual(28);
+  for (const { leaves } of groups) expect(leaves.length).toBeLessThanOrEqual(MAX_LEAVES);
   const computed = groups.reduce((n, g) => n + g.equations.length, 0);
   expect(computed).toBeLessThan(1.5 * program.equations.length);
 });
