@@ -1,6 +1,13 @@
 // Fused pointwise kernels on a feature map of 64 channels, as a training step runs them: the figures are elements a second.
 import { add, fromData, mul, sigmoid, sub, sum, type Tensor } from "@orepa/tensor";
-import { type Expression, FusedKernels, type PointwiseMachine, runPointwise, WebAssembly } from "@orepa/tensor/wasm";
+import {
+  type Expression,
+  FusedKernels,
+  instantiateKernels,
+  type PointwiseMachine,
+  runPointwise,
+  WebAssembly,
+} from "@orepa/tensor/wasm";
 import { medians } from "./time.ts";
 
 export interface PointwiseRow {
@@ -99,6 +106,7 @@ export function benchPointwise(rounds: number): PointwiseRow[] {
   const machine: PointwiseMachine = {
     ...{ floats: new Float32Array(memory.buffer), integers: new Int32Array(memory.buffer) },
     fused: exports as unknown as PointwiseMachine["fused"], // each takes the address of its arguments
+    kernels: instantiateKernels(memory),
     ...{ args: 0, thread: 0, threads: 1 },
   };
   return names.map(({ name, c, kernel }) => measure(name, c, kernel, machine, rounds));

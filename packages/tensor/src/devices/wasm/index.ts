@@ -6,7 +6,7 @@ export type { Expression } from "./pointwise/expression.ts";
 export { FusedKernels } from "./pointwise/library.ts";
 export { type ConvOptions, runConv, runConvInput, runConvWeight } from "./run-conv.ts";
 export { runMatmul } from "./run-matmul.ts";
-export { Runtime } from "./runtime.ts";
+export { instantiateKernels, Runtime } from "./runtime.ts";
 export { type PointwiseMachine, runPointwise } from "./steps/pointwise.ts";
 export { f32x4, type Local, load, op, type Value } from "./values.ts";
 export { WebAssembly } from "./web-assembly.ts";

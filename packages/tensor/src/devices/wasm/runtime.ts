@@ -8,7 +8,7 @@ import { naiveConv, naiveConvInput, naiveConvWeight } from "./kernels/naive.ts";
 import { poolKernels } from "./kernels/pool.ts";
 import { reduceKernels } from "./kernels/reduce.ts";
 import { weightTilesOf } from "./kernels/weight-tiles.ts";
-import { gatherPanels, gatherTiles, walk } from "./kernels/window.ts";
+import { gatherPanels, gatherTiles, LINE, touch, walk } from "./kernels/window.ts";
 import { winogradPacks } from "./kernels/winograd-pack.ts";
 import { winogradOuter, winogradProduct } from "./kernels/winograd-product.ts";
 import { stridedKernels } from "./kernels/winograd-strided.ts";
@@ -17,7 +17,7 @@ import { type WasmMemory, WebAssembly } from "./web-assembly.ts";
 
 const definitionsOf = (wide: boolean) => ({
   ...{ depthwise, depthwiseWeight },
-  ...{ walk, gatherTiles, gatherPanels },
+  ...{ walk, gatherTiles, gatherPanels, touch },
   ...{ ...convTileKernels(wide), weightTiles: weightTilesOf(wide) },
   ...reduceKernels,
   ...poolKernels,
@@ -29,8 +29,6 @@ const definitionsOf = (wide: boolean) => ({
   ...{ winogradProduct, winogradOuter },
 });
 const PAGE = 65536;
-/** Places start on a cache line. */
-const LINE = 64;
 
 export type Kernels = Exports<ReturnType<typeof definitionsOf>>;
 

@@ -45,6 +45,9 @@ export const walk = define(
   },
 );
 
+/** Bytes of a cache line. */
+export const LINE = 64;
+
 /** The byte offset of float `i` of a window. */
 export const offset = (table: Local<"i32">, i: number): Value<"i32"> => load("i32.load", table, 4 * i);
 /** Whether `count` rising offsets are those of neighbouring floats. */
@@ -118,5 +121,31 @@ export const gatherPanels = define(
       f.increase(channel, 32);
       f.increase(to, step);
     });
+  },
+);
+
+/**
+ * Reads a float of every cache line of `rows` x `pixels` places of so many bytes; `row` and `pixel` are byte steps. These reads wait
+ * for nothing, so many are under way at a time: a long computation on lines far apart gets them from memory one by one.
+ */
+export const touch = define(
+  integers("at", "rows", "pixels", "row", "pixel", "bytes"),
+  (f, { at, rows, pixels, row, pixel, bytes }) => {
+    const [n, next, line, seen] = f.locals("i32", 4);
+    f.countdown(rows, () => {
+      f.set(next, at);
+      f.set(n, pixels);
+      f.countdown(n, () => {
+        f.set(line, 0);
+        f.loop((again) => {
+          f.set(seen, op("i32.or", seen, load("i32.load", op("i32.add", next, line))));
+          f.increase(line, LINE);
+          f.branchIf(again, op("i32.lt_s", line, bytes));
+        });
+        f.increase(next, pixel);
+      });
+      f.increase(at, row);
+    });
+    return seen;
   },
 );

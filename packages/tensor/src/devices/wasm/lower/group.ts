@@ -4,6 +4,7 @@ import { type Group, keptAxis } from "../../../passes/fuse.ts";
 import { uniform } from "../../../passes/program.ts";
 import { rowMajor, type Shape, sizeOf } from "../../../shape.ts";
 import type { Tensor } from "../../../tensor.ts";
+import { LINE } from "../kernels/window.ts";
 import { type Loop, loopsOver } from "../plan/loops.ts";
 import { addressOf, expandPlace, type Place, slicePlace } from "../plan/place.ts";
 import { TILE_ELEMENTS } from "../pointwise/emit.ts";
@@ -102,6 +103,7 @@ function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: 
     if (tiled) return i < operands.length && across.strides[i] === 0 ? "fixed" : "vector";
     return inner.n === 1 || inner.strides[i] === 1 ? "vector" : inner.strides[i] === 0 ? "repeat" : "strided";
   };
+  const isApart = (i: number) => inner.strides[i] === 1 && across.strides[i]! >= inner.n + LINE / 4;
   const storeAccess = (i: number) => (access(i) === "vector" ? "vector" : "strided");
   const kernel = planner.kernels.nameOf({
     operands: operands.map((_, i) => access(i)),
@@ -130,6 +132,7 @@ function emitLoops(planner: Planner, work: Work, given: readonly Loop[], start: 
         address: addressOf(p) + 4 * start * inner.strides[i]!,
         strides: loops.map(({ strides }) => 4 * strides[i]!),
       })),
+      apart: sums.length > 0 ? [...operands.keys()].filter(isApart) : [],
       sums: partials.map(addressOf),
       units,
       block,

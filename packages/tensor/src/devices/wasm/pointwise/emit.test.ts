@@ -5,6 +5,7 @@ import type { Primitive } from "../../../primitives/primitive.ts";
 import { primitives } from "../../../primitives/table.ts";
 import { Generator } from "../../../random.ts";
 import { type Concrete, fromData } from "../../../tensor.ts";
+import { instantiateKernels } from "../runtime.ts";
 import { type PointwiseMachine, type PointwiseStep, runPointwise } from "../steps/pointwise.ts";
 import { WebAssembly } from "../web-assembly.ts";
 import type { Access, Expression, NodeName, Ref } from "./expression.ts";
@@ -15,6 +16,7 @@ const floats = new Float32Array(memory.buffer);
 const integers = new Int32Array(memory.buffer);
 const DATA = 1024; // bytes: where operands begin, behind the arguments
 const generator = new Generator(7);
+const kernels = instantiateKernels(memory);
 const normals = (n: number) => Float32Array.from({ length: n }, () => generator.normal());
 
 function machines(library: FusedKernels, threads: number): PointwiseMachine[] {
@@ -22,7 +24,7 @@ function machines(library: FusedKernels, threads: number): PointwiseMachine[] {
   const { exports } = new WebAssembly.Instance(module, { host: { memory } });
   const fused = exports as unknown as PointwiseMachine["fused"]; // each takes the address of its arguments
   return Array.from({ length: threads }, (_, thread) => ({
-    ...{ floats, integers, fused, args: 256 * thread, thread, threads },
+    ...{ floats, integers, kernels, fused, args: 256 * thread, thread, threads },
   }));
 }
 const step = (kernel: string, rest: Partial<PointwiseStep>): PointwiseStep => ({

@@ -11,6 +11,8 @@ export interface PointwiseStep {
   readonly loops: readonly number[];
   /** Operands, then stores: byte address of the first element, bytes per turn of each loop. */
   readonly accesses: readonly { readonly address: number; readonly strides: readonly number[] }[];
+  /** Operands whose pixels lie apart, to be fetched before a call computes with them. */
+  readonly apart?: readonly number[];
   /** Byte addresses of partial sums [units][inner]. */
   readonly sums: readonly number[];
   /** Into how many pieces the pixels (all loops but the innermost) are cut. Fixed by the shape, so that sums do not depend on threads. */
@@ -20,7 +22,9 @@ export interface PointwiseStep {
 }
 
 /** What of a machine the step uses. */
-export type PointwiseMachine = Pick<Machine, "floats" | "integers" | "fused" | "args" | "thread" | "threads">;
+export type PointwiseMachine = Pick<Machine, "floats" | "integers" | "fused" | "args" | "thread" | "threads"> & {
+  readonly kernels: Pick<Machine["kernels"], "touch">;
+};
 
 /** The units are shared among the threads: a long innermost loop must be cut into pixels by the plan. */
 export function runPointwise(step: PointwiseStep, machine: PointwiseMachine): void {
@@ -57,12 +61,12 @@ function writeConstants(
 
 /** Calls of whole rows while they fit into a block and into the range, of parts of a row otherwise. */
 function runPixels(
-  { kernel, loops, accesses, block }: PointwiseStep,
+  { kernel, loops, accesses, apart = [], block }: PointwiseStep,
   machine: PointwiseMachine,
   from: number,
   to: number,
 ): void {
-  const { args, integers, fused } = machine;
+  const { args, integers, fused, kernels } = machine;
   const run = fused[kernel]!;
   const { access } = argumentWords(accesses.length, 0, 0);
   const words = args / 4;
@@ -88,6 +92,17 @@ function runPixels(
       let at = address;
       for (let loop = 0; loop <= last; loop++) at += turns[loop]! * strides[loop]!;
       integers[words + access(i)] = at;
+    }
+    for (const i of apart) {
+      const [row, pixel] = accesses[i]!.strides.slice(last - 1);
+      kernels.touch({
+        at: integers[words + access(i)]!,
+        rows,
+        pixels: part,
+        row: row!,
+        pixel: pixel!,
+        bytes: 4 * loops[last + 1]!,
+      });
     }
     run(args);
     pixel += rows * part;
