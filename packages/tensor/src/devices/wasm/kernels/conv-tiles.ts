@@ -1,23 +1,16 @@
 // The convolution over packed windows: tiles of 4 pixels x 8 output channels, written to any four places each. SiLU comes behind
 // in a kernel of its own while a block lies in the cache: its constants would take registers from the sums.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
-import { type Local, load, op } from "../values.ts";
+import { type Local, load, op, type Value } from "../values.ts";
 import { sigmoidDivisor } from "./exp.ts";
 import { COLUMN_BYTES, eachTile, multiplyAdds, TILE_ROWS, tile, tilesAtOnce } from "./multiply-adds.ts";
-
-interface Epilogue {
-  /** Writes `channels` < 8 channels of the last panel and leaves what lies behind them alone. */
-  readonly narrow?: boolean;
-  /** For vectors of 256 bits. */
-  readonly wide?: boolean;
-}
 
 /**
  * y[targets[p]][0..8) = w[panel][0] + the sum over k < depth of windows[p / 4][k][p % 4] * w[panel][1 + k][0..8) for all
  * tiles of four pixels and all panels. `channel` is added to the targets, 32 bytes more for every panel. Steps in bytes.
- * `channels` counts for the narrow kernels alone.
+ * A narrow kernel writes `channels` < 8 channels of the last panel; what lies behind them stays as it is. `wide` is for 256 bits.
  */
-const convTilesOf = ({ narrow = false, wide = false }: Epilogue) =>
+const convTilesOf = (wide: boolean, narrow: boolean) =>
   define(
     integers("windows", "step", "tiles", "targets", "channel", "channels", "w", "depth", "panels"),
     (f, { windows, step, tiles, targets, channel, channels, w, depth, panels }) => {
@@ -68,43 +61,35 @@ function storeLanes(
 
 /** y[targets[p]][0..`channels`) = silu(y) in place, for `pixels` places. What lies behind the channels stays as it is. */
 const siluPlaces = define(integers("targets", "pixels", "channels"), (f, { targets, pixels, channels }) => {
-  const [at, end, last] = f.locals("i32", 3);
+  const [at, end] = f.locals("i32", 2);
   const values = f.locals("v128", 4);
   const divisor = sigmoidDivisor(f);
-  const several = (count: number) => {
-    f.set(last, op("i32.sub", end, 16 * count));
+  const walk = (bytes: number, taken: readonly Local<"v128">[], read: (i: number) => Value<"v128">, write: Write) =>
     f.block((leave) =>
       f.loop((again) => {
-        f.branchIf(leave, op("i32.gt_u", at, last));
-        const taken = values.slice(0, count);
-        for (const [i, value] of taken.entries()) f.set(value, load("v128.load", at, 16 * i));
+        f.branchIf(leave, op("i32.gt_u", op("i32.add", at, bytes), end));
+        for (const [i, value] of taken.entries()) f.set(value, read(i));
         for (const value of taken) f.set(value, op("f32x4.div", value, divisor(value)));
-        for (const [i, value] of taken.entries()) f.store("v128.store", at, value, 16 * i);
-        f.increase(at, 16 * count);
+        for (const [i, value] of taken.entries()) write(value, i);
+        f.increase(at, bytes);
         f.branch(again);
       }),
     );
-  };
+  const element = () => load("v128.load32_splat", at);
+  const vector = (i: number) => load("v128.load", at, 16 * i);
+  const store: Write = (value, i) => f.store("v128.store", at, value, 16 * i);
   f.countdown(pixels, () => {
     f.set(at, load("i32.load", targets));
     f.set(end, op("i32.add", at, op("i32.shl", channels, 2)));
-    several(values.length);
-    several(1);
-    f.block((leave) =>
-      f.loop((again) => {
-        f.branchIf(leave, op("i32.ge_u", at, end));
-        f.set(values[0], load("v128.load32_splat", at));
-        f.storeLane(at, op("f32x4.div", values[0], divisor(values[0])), 0);
-        f.increase(at, 4);
-        f.branch(again);
-      }),
-    );
+    for (const count of [values.length, 1]) walk(16 * count, values.slice(0, count), vector, store);
+    walk(4, values.slice(0, 1), element, (value) => f.storeLane(at, value, 0));
     f.increase(targets, 4);
   });
 });
+type Write = (value: Local<"v128">, i: number) => void;
 
 export const convTileKernels = (wide: boolean) => ({
-  convTiles: convTilesOf({ wide }),
-  convTilesNarrow: convTilesOf({ wide, narrow: true }),
+  convTiles: convTilesOf(wide, false),
+  convTilesNarrow: convTilesOf(wide, true),
   siluPlaces,
 });

@@ -59,6 +59,7 @@ function writeConstants(
   for (const [i, x] of scalars.entries()) floats[words + scalar(i)] = x;
 }
 
+type Steps = [row: number, pixel: number, inner: number];
 /** Calls of whole rows while they fit into a block and into the range, of parts of a row otherwise. */
 function runPixels(
   { kernel, loops, accesses, apart = [], block }: PointwiseStep,
@@ -94,15 +95,8 @@ function runPixels(
       integers[words + access(i)] = at;
     }
     for (const i of apart) {
-      const [row, pixel] = accesses[i]!.strides.slice(last - 1);
-      kernels.touch({
-        at: integers[words + access(i)]!,
-        rows,
-        pixels: part,
-        row: row!,
-        pixel: pixel!,
-        bytes: 4 * loops[last + 1]!,
-      });
+      const [at, [row, step, word]] = [integers[words + access(i)]!, accesses[i]!.strides.slice(-3) as Steps];
+      kernels.touch({ at, rows, pixels: part, row, pixel: step, bytes: word * loops[last + 1]! });
     }
     run(args);
     pixel += rows * part;
