@@ -1,21 +1,12 @@
 // Winograd's convolutions against the reference loops: equal on dyadic data, close on random data, the same for any
 // number of threads, and within their maps.
 import { describe, expect, it } from "vitest";
-import { type ConvGeometry, convGeometry, convOutputShape } from "../../primitives/conv/geometry.ts";
-import { conv2d, convInput, convWeight } from "../../primitives/conv/naive.ts";
-import { isProblem } from "../../primitives/problem.ts";
+import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
 import { Generator } from "../../random.ts";
-import { sizeOf } from "../../shape.ts";
 import { sigmoidError } from "./kernels/exp.ts";
 import type { FilterName } from "./kernels/winograd-matrices.ts";
-import { runOnce } from "./launch.ts";
 import { Runtime } from "./runtime.ts";
-import {
-  runWinogradConv,
-  runWinogradConvInput,
-  runWinogradConvWeight,
-  type WinogradOptions,
-} from "./testing/run-winograd.ts";
+import { geometry as geometryOf, type Kind, kinds, problem, run } from "./testing/winograd-problem.ts";
 import { winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
 import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
 import { winogradFilter, winogradFits } from "./winograd/pays.ts";
@@ -26,38 +17,8 @@ const generator = new Generator(7);
 const dyadic = (n: number) => new Float32Array(n).map(() => (generator.integer(9) - 4) / 2);
 const normal = (n: number) => new Float32Array(n).map(() => generator.normal());
 
-const kinds = {
-  forward: { reference: conv2d, launch: runWinogradConv, operands: ["x", "w"], result: "y" },
-  input: { reference: convInput, launch: runWinogradConvInput, operands: ["y", "w"], result: "x" },
-  weight: { reference: convWeight, launch: runWinogradConvWeight, operands: ["x", "y"], result: "w" },
-} as const;
-type Kind = keyof typeof kinds;
-
-interface Case {
-  readonly x: readonly [N: number, C: number, H: number, W: number];
-  readonly O: number;
-  readonly padding: readonly [number, number];
-}
-function geometry({ x, O, padding }: Case): ConvGeometry {
-  const g = convGeometry(x, [O, x[1], 3, 3], { stride: [1, 1], padding, dilation: [1, 1], groups: 1 });
-  if (isProblem(g)) throw new Error(`expected ${g.expected}, got ${g.got}`);
-  return g;
-}
-function problem(kind: Kind, g: ConvGeometry, data: (n: number) => Float32Array) {
-  const sizes = { x: g.N * g.C * g.H * g.W, w: 9 * g.C * g.O, y: sizeOf(convOutputShape(g)) };
-  const { operands, result } = kinds[kind];
-  const [a, b] = operands.map((name) => data(sizes[name])) as [Float32Array, Float32Array];
-  return { a, b, size: sizes[result] };
-}
-function winograd(kind: Kind, g: ConvGeometry, { a, b, size }: ReturnType<typeof problem>, options: WinogradOptions) {
-  runtime.reset();
-  const got = new Float32Array(size).fill(-1);
-  const launch = kinds[kind].launch(runtime, g, options);
-  runOnce(launch, a, b, got);
-  launch.run(); // a second run starts anew
-  launch.read(got);
-  return got;
-}
+type Case = Parameters<typeof geometryOf>[0];
+const geometry = (c: Case) => geometryOf(c, 1);
 
 const cases: Case[] = [
   { x: [1, 8, 4, 4], O: 8, padding: [1, 1] },
@@ -85,8 +46,9 @@ describe.each(all)("%s, %s", (filter, kind) => {
   it.each(casesOf(filter, kind))("does not depend on threads, is near the reference on random data, $x to $O", (c) => {
     const g = geometry(c);
     const p = problem(kind, g, normal);
-    const got = winograd(kind, g, p, { filter });
-    for (const threads of [2, 3, 5]) expect(winograd(kind, g, p, { filter, threads, pixelStride: 92 })).toEqual(got);
+    const got = run(runtime, kind, g, p, { filter });
+    for (const threads of [2, 3, 5])
+      expect(run(runtime, kind, g, p, { filter, threads, pixelStride: 92 })).toEqual(got);
     const expected = new Float64Array(p.size);
     kinds[kind].reference(p.a, p.b, expected, g);
     const rms = Math.sqrt(expected.reduce((sum, v) => sum + v * v, 0) / p.size);
@@ -102,8 +64,8 @@ describe.each(Object.keys(kinds) as Kind[])("F23, %s", (kind) => {
     const p = problem(kind, g, dyadic);
     const expected = new Float32Array(p.size);
     kinds[kind].reference(p.a, p.b, expected, g);
-    expect(winograd(kind, g, p, {})).toEqual(expected);
-    expect(winograd(kind, g, p, { pixelStride: 100 })).toEqual(expected);
+    expect(run(runtime, kind, g, p, {})).toEqual(expected);
+    expect(run(runtime, kind, g, p, { pixelStride: 100 })).toEqual(expected);
   });
 });
 
@@ -153,10 +115,10 @@ describe("Winograd's kernels", () => {
     const g = geometry({ x: [1, 8, 5, 6], O: 16, padding: [1, 1] });
     const p = problem("forward", g, dyadic);
     const bias = dyadic(16);
-    const plain = winograd("forward", g, p, { filter });
+    const plain = run(runtime, "forward", g, p, { filter });
     const expected = plain.map((v, k) => v + bias[Math.floor(k / 30)]!);
-    expect(winograd("forward", g, p, { filter, bias })).toEqual(expected);
-    const silu = winograd("forward", g, p, { filter, bias, silu: true });
+    expect(run(runtime, "forward", g, p, { filter, bias })).toEqual(expected);
+    const silu = run(runtime, "forward", g, p, { filter, bias, silu: true });
     for (const [k, x] of expected.entries()) {
       const exact = x / (1 + Math.exp(-x));
       expect(Math.abs(silu[k]! - exact)).toBeLessThanOrEqual(sigmoidError(x) * Math.abs(exact));
