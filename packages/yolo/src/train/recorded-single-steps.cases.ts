@@ -24,8 +24,11 @@ type Options = Omit<ReplayOptions, "device">;
 const slack = 16 * 2 ** -24;
 /** Sums in another order have rounding errors of the same size, of another sign; ten times is far off that. */
 const margin = 10;
-/** Winograd's kernels round up to four times as much as sums in order, and steps taken one after the other carry it on. */
-const carried = 4;
+/**
+ * Winograd's kernels round up to four times as much as sums in order, and steps taken one after the other carry it on: 2.53 is the
+ * most needed, by yolo11n-OREPA; the same on one thread and two, and with vectors of 256 bits.
+ */
+const carried = 3;
 /** A sum of absolute values below this is rounding of float64. */
 const exactZero = 1e-10;
 /** Steps that rounding does not move to another assignment of targets (fixtures/README.md). */
@@ -34,8 +37,11 @@ const stableSteps = 4;
 const weightRounding = 4 * 2 ** -24;
 
 /**
- * What float64 changes by less than this part of the largest change has no gradient in exact arithmetic, as the bias of
- * attention's keys, which moves all scores of a query alike: AdamW makes steps of its rounding.
+ * AdamW divides a gradient by about its size plus 1e-8: a weight that float64 moves by less than this part of the largest change has
+ * a gradient of some 1e-16 or less, rounding of zero, and the larger rounding of float32 can move it by as much as a whole step. So
+ * weights and their averages are compared without such elements after steps of AdamW: 64 of the 256 biases behind attention's qkv, as
+ * many as there are of keys, which move all scores of a query alike (at most 7e-11 of the largest change; the next has 2e-4), and what
+ * does not train. The optimizer's own state, where no gradient is divided, and steps of SGD are compared whole.
  */
 const unmoved = 1e-8;
 
@@ -95,7 +101,8 @@ export function followSteps(recorded: RecordedCase, options: Options, devices: D
     expectSameOnAll(results);
     for (const [key, wanted] of after) {
       if (zeros.some((zero) => key.endsWith(zero))) continue;
-      const { off, change, size } = distances(results[0]!.get(key)!, wanted, before.get(key)!);
+      const least = recorded.optimizer === "AdamW" && !key.startsWith("optimizer ") ? unmoved : 0;
+      const { off, change, size } = distances(results[0]!.get(key)!, wanted, before.get(key)!, least);
       const most = margin * recorded.grad_stats_float32_worst_rel * change + weightRounding * size;
       expect(off, `${key} after step ${i + 1}`).toBeLessThanOrEqual(most);
     }
@@ -122,11 +129,16 @@ function roundingOf({ steps, steps_float32: rounded }: RecordedCase): readonly n
 const zeroGradients = ({ grad_stats }: RecordedCase): ReadonlySet<string> =>
   new Set(Object.entries(grad_stats).flatMap(([key, [, absolute]]) => (absolute < exactZero ? [key] : [])));
 
-/** Sums of absolute values over what moves: of the deviation, of what should have changed, of what should be there. */
-function distances(actual: Tensor, wanted: Tensor, before: Tensor): { off: number; change: number; size: number } {
+/** Sums of absolute values over what moves by a part of the largest move: of the deviation, of the moves, of what should be there. */
+function distances(
+  actual: Tensor,
+  wanted: Tensor,
+  before: Tensor,
+  part: number,
+): { off: number; change: number; size: number } {
   const [a, w, b] = [actual, wanted, before].map((t) => t.toTypedArray()) as [Float32Array, Float64Array, Float64Array];
   const moves = w.map((value, i) => Math.abs(value - b[i]!));
-  const least = unmoved * moves.reduce((most, move) => Math.max(most, move), 0);
+  const least = part * moves.reduce((most, move) => Math.max(most, move), 0);
   let [off, change, size] = [0, 0, 0];
   for (const [i, value] of w.entries()) {
     if (moves[i]! < least) continue;
