@@ -14,8 +14,6 @@ const THREADS = FAILURE + LINE + FAILURE_BYTES / 4;
 const [BEATS, STEP, BARRIER, LEFT, ENDED] = [0, 1, 2, 3, 4];
 /** Reads of a word before a thread goes to sleep: 20 to 50 us. */
 const SPINS = 20_000;
-/** Milliseconds without a step or a barrier of any thread until the missing ones are given up. */
-const PATIENCE = 60_000;
 const SLICE = 1000;
 /** States of a failure: being written, readable. */
 const [WRITING, READABLE] = [1, 2];
@@ -36,8 +34,8 @@ interface Failure {
 export interface ControlOptions {
   readonly thread: number;
   readonly threads: number;
-  /** Milliseconds; the first thread alone gives the others up. */
-  readonly patience?: number;
+  /** Milliseconds without a step or a barrier of any thread until the first one gives up the missing ones. */
+  readonly patience: number;
 }
 
 /** One thread's end of the control block. */
@@ -55,7 +53,7 @@ export class Control {
     return 4 * (THREADS + threads * LINE);
   }
   constructor(memory: ArrayBuffer | SharedArrayBuffer, address: number, options: ControlOptions) {
-    const { thread, threads, patience = PATIENCE } = options;
+    const { thread, threads, patience } = options;
     this.#words = new Int32Array(memory, address, Control.bytes(threads) / 4);
     this.#thread = thread;
     this.#threads = threads;
