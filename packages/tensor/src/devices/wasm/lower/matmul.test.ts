@@ -34,8 +34,10 @@ describe.each(SIZES)("[%d, %d] @ [.., %d]", (M, K, N) => {
 });
 
 describe("matrices that repeat over the batch", () => {
-  it("are read again, and packed once", () => {
-    const [M, K, N] = [12, 40, 24];
+  it.each([
+    [12, 40, 24],
+    [37, 530, 43],
+  ])("are read again, and packed once: [%d, %d] @ [.., %d]", (M, K, N) => {
     for (const shapes of [
       [
         [2, 1, M, K],

@@ -16,6 +16,8 @@ const PACK_FROM = { panels: 3, depth: 16 };
 /** Bytes of rows that stay in the second-level cache while all panels pass. */
 const BLOCK_BYTES = 192 * 1024;
 const LEAST_BLOCK = 32;
+/** The same for rows of all products that lie between each other's columns: one by one they would each touch the same memory again. */
+const INNER_BYTES = 320 * 1024;
 /** Pieces of work to share among threads, where rows are enough for them; by panels as well below FEW. Less than SMALL is not shared. */
 const PIECES = 32;
 const FEW = 8;
@@ -90,10 +92,18 @@ function product(builder: Builder, a: Matrices, b: Matrices, y: Matrices): void 
     batchOf(y).shape,
     [y, a, panels].map((m) => batchOf(m).strides),
   );
-  const most = Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / (4 * Math.min(depth, DEPTH))));
-  const down = Math.max(Math.ceil(rows / most), Math.min(Math.ceil(PIECES / batch), Math.ceil(rows / LEAST_BLOCK)));
+  const bytes = 4 * Math.min(depth, DEPTH);
+  const { n, strides } = loops.at(-1)!;
+  const between = n > 1 && strides[2] === 0 && Math.abs(strides[0]!) < Math.abs(y.column);
+  const together = packs && between && n * PANEL * bytes <= INNER_BYTES;
+  const inner = together ? loops.pop()! : { n: 1, strides: [0, 0, 0] };
+  const outer = batch / inner.n;
+  const [least, most] = together
+    ? [PANEL, Math.floor(INNER_BYTES / (n * bytes))]
+    : [LEAST_BLOCK, Math.max(LEAST_BLOCK, Math.floor(BLOCK_BYTES / bytes))];
+  const down = Math.max(Math.ceil(rows / most), Math.min(Math.ceil(PIECES / outer), Math.ceil(rows / least)));
   const block = roundUp(Math.ceil(rows / down), PANEL);
-  const across = Math.min(panelsOf(columns), Math.ceil(FEW / (batch * Math.ceil(rows / block))));
+  const across = Math.min(panelsOf(columns), Math.ceil(FEW / (outer * Math.ceil(rows / block))));
   const reads = [a.place.storage, panels.place.storage];
   builder.step({ reads, writes: [y.place.storage] }, () => ({
     op: "matmul",
@@ -101,6 +111,7 @@ function product(builder: Builder, a: Matrices, b: Matrices, y: Matrices): void 
     panels: addressOf(panels.place),
     y: addressOf(y.place),
     batch: inBytes(loops),
+    inner: inBytes([inner])[0]!,
     ...{ rows, depth, columns, packs, block, wide: Math.ceil(panelsOf(columns) / across) },
     ...{ aRow: 4 * a.row, aStep: 4 * a.column, yRow: 4 * y.row, yColumn: 4 * y.column },
     serial: work < SMALL,

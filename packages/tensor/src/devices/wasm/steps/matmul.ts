@@ -25,6 +25,8 @@ export interface MatmulStep {
   readonly y: number;
   /** Loops over the batch, bytes of [y, a, panels] per turn. */
   readonly batch: readonly Loop[];
+  /** A loop more, with the same panels, that a piece of work makes for every few of them: its results lie side by side. */
+  readonly inner: Loop;
   readonly rows: number;
   readonly depth: number;
   readonly columns: number;
@@ -45,6 +47,8 @@ export const panelBytes = (depth: number): number => 4 * PANEL * depth;
 export const panelsOf = (columns: number): number => Math.ceil(columns / PANEL);
 /** Steps of the depth that are added up before the next ones: a panel of them and a tile stay in the first-level cache. */
 export const DEPTH = 512;
+/** Panels that pass over the rows of all inner turns at once: what they write stays in the first-level cache. */
+const TOGETHER = 4;
 /** Between packed tiles, so that they do not all fall into the same lines of the cache. */
 const GAP = 64;
 
@@ -116,28 +120,34 @@ function piece(
 }
 
 function packedPiece(step: MatmulStep, { kernels, scratch }: Machine, { a, b, y, rows, columns }: Piece): void {
-  const { aRow, aStep, yRow, yColumn } = step;
+  const { aRow, aStep, yRow, yColumn, inner } = step;
+  const [yInner, aInner] = inner.strides as [number, number];
+  const together = inner.n > 1 ? TOGETHER : panelsOf(columns);
   for (let k = 0; k < step.depth; k += DEPTH) {
     const depth = Math.min(DEPTH, step.depth - k);
     const aTile = ROW_BYTES * depth + GAP;
-    packRows(kernels, { a: a + k * aStep, to: scratch, rows, depth, aRow, aStep, aTile });
+    const aTiles = Math.ceil(rows / TILE_ROWS) * aTile;
+    for (let i = 0; i < inner.n; i++)
+      packRows(kernels, { a: a + i * aInner + k * aStep, to: scratch + i * aTiles, rows, depth, aRow, aStep, aTile });
     const whole = Math.floor(columns / PANEL);
-    const run = (panel: number, panels: number, width: number) =>
-      kernels.matmulTiles({
-        a: scratch,
-        aTile,
-        b: b + panel * panelBytes(step.depth) + k * 4 * PANEL,
-        bPanel: panelBytes(step.depth),
-        panels,
-        y: y + PANEL * panel * yColumn,
-        rows,
-        depth,
-        columns: width,
-        yRow,
-        yStep: yColumn,
-        fresh: k === 0 ? 1 : 0,
-      });
-    if (whole > 0) run(0, whole, PANEL);
+    const run = (panel: number, panels: number, width: number) => {
+      for (let i = 0; i < inner.n; i++)
+        kernels.matmulTiles({
+          a: scratch + i * aTiles,
+          aTile,
+          b: b + panel * panelBytes(step.depth) + k * 4 * PANEL,
+          bPanel: panelBytes(step.depth),
+          panels,
+          y: y + i * yInner + PANEL * panel * yColumn,
+          rows,
+          depth,
+          columns: width,
+          yRow,
+          yStep: yColumn,
+          fresh: k === 0 ? 1 : 0,
+        });
+    };
+    for (let panel = 0; panel < whole; panel += together) run(panel, Math.min(together, whole - panel), PANEL);
     if (columns > PANEL * whole) run(whole, 1, columns - PANEL * whole);
   }
 }
