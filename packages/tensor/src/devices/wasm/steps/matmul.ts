@@ -155,16 +155,9 @@ function packedPiece(step: MatmulStep, { kernels, scratch }: Machine, { a, b, y,
 /** Rows as tiles [rows / 4][depth][4], walked as they lie. */
 function packRows(
   kernels: Machine["kernels"],
-  {
-    a,
-    to,
-    rows,
-    depth,
-    aRow,
-    aStep,
-    aTile,
-  }: Record<"a" | "to" | "rows" | "depth" | "aRow" | "aStep" | "aTile", number>,
+  given: Record<"a" | "to" | "rows" | "depth" | "aRow" | "aStep" | "aTile", number>,
 ): void {
+  const { a, to, rows, depth, aRow, aStep, aTile } = given;
   const whole = Math.floor(rows / TILE_ROWS);
   const rest = rows - whole * TILE_ROWS;
   const alongRows = Math.abs(aRow) < Math.abs(aStep);
