@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 const LIMIT = 400;
 /** Lines a package's sources may grow to before someone thinks again. */
-const BUDGET = { tensor: 18600, autograd: 2500, orepa: 4000, yolo: 8000, cli: 5500 };
+const BUDGET = { tensor: 18700, autograd: 2500, orepa: 4000, yolo: 8000, cli: 5500 };
 
 const files = (folder) =>
   readdirSync(folder).flatMap((name) => {

@@ -7,6 +7,7 @@ import { isProblem } from "../../primitives/problem.ts";
 import { Generator } from "../../random.ts";
 import { sizeOf } from "../../shape.ts";
 import { sigmoidError } from "./kernels/exp.ts";
+import { filters } from "./kernels/winograd-matrices.ts";
 import { runOnce } from "./launch.ts";
 import { Runtime } from "./runtime.ts";
 import {
@@ -70,15 +71,21 @@ const cases: Case[] = [
   { x: [6, 24, 20, 30], O: 16 },
   { x: [2, 12, 11, 17], O: 24 },
   { x: [1, 8, 14, 25], O: 8 },
+  { x: [1, 8, 8, 8], O: 8 },
+  { x: [3, 24, 16, 32], O: 24 },
+  { x: [1, 72, 16, 8], O: 136 },
 ];
-describe.each(Object.keys(kinds) as Kind[])("%s", (kind) => {
-  it.each(cases.filter((c) => winogradFits("F52", geometry(c), kind)))(
+const all = (["F42", "F52"] as const).flatMap((filter) =>
+  (Object.keys(kinds) as Kind[]).map((kind) => [filter, kind] as const),
+);
+describe.each(all)("%s, %s", (filter, kind) => {
+  it.each(cases.filter((c) => winogradFits(filter, geometry(c), kind)))(
     "does not depend on threads, is near the reference, $x to $O",
     (c) => {
       const g = geometry(c);
       const p = problem(kind, g);
-      const got = strided(kind, g, p, {});
-      for (const threads of [2, 3, 5]) expect(strided(kind, g, p, { threads, pixelStride: 140 })).toEqual(got);
+      const got = strided(kind, g, p, { filter });
+      for (const threads of [2, 3, 5]) expect(strided(kind, g, p, { filter, threads, pixelStride: 140 })).toEqual(got);
       const expected = new Float64Array(p.size);
       kinds[kind].reference(p.a, p.b, expected, g);
       const { mean, worst } = errors(expected, got);
@@ -93,58 +100,67 @@ describe.each(Object.keys(kinds) as Kind[])("%s", (kind) => {
 
 describe("kernels of stride 2", () => {
   const PIXEL = 12;
-  it.each([false, true])("read nothing beyond the window and write nothing beyond the results, turned %s", (turned) => {
-    runtime.reset();
-    const { kernels, floats } = runtime;
-    const [Ho, Wo] = [5, 10];
-    const sizes = { filter: "F52", N: 1, Ho, Wo, C: 8, O: 8 } as const;
-    /** Eight channels of wider pixels, some rows and columns into a map; everything else is NaN. */
-    const map = (H: number, W: number, value: number) => {
-      const row = 4 * PIXEL * (W + 2);
-      const at = runtime.allocate((row / 4) * (H + 3)) + row + 4 * PIXEL;
-      floats.fill(Number.NaN, at / 4 - row / 4 - PIXEL, (at + row * (H + 1)) / 4);
+  it.each([
+    ["F42", false],
+    ["F42", true],
+    ["F52", false],
+    ["F52", true],
+  ] as const)(
+    "of %s read nothing beyond the window and write nothing beyond the results, turned %s",
+    (filter, turned) => {
+      runtime.reset();
+      const { kernels, floats } = runtime;
+      const { m } = filters[filter];
+      const [Ho, Wo] = [m, 2 * m];
+      const sizes = { filter, N: 1, Ho, Wo, C: 8, O: 8 };
+      /** Eight channels of wider pixels, some rows and columns into a map; everything else is NaN. */
+      const map = (H: number, W: number, value: number) => {
+        const row = 4 * PIXEL * (W + 2);
+        const at = runtime.allocate((row / 4) * (H + 3)) + row + 4 * PIXEL;
+        floats.fill(Number.NaN, at / 4 - row / 4 - PIXEL, (at + row * (H + 1)) / 4);
+        for (let i = 0; i < H; i++)
+          for (let j = 0; j < W; j++) {
+            const pixel = (at + i * row) / 4 + j * PIXEL;
+            floats.fill(value, pixel, pixel + 8);
+          }
+        return { at, row, pixel: 4 * PIXEL, image: row * H };
+      };
+      const count = () => floats.reduce((n, v) => n + (Number.isNaN(v) ? 1 : 0), 0);
+      // What is read has its border: above and to the left of x, below and to the right of y.
+      const x = turned ? map(2 * Ho, 2 * Wo, Number.NaN) : map(2 * Ho + 1, 2 * Wo + 1, 1);
+      const y = turned ? map(Ho + 1, Wo + 1, 1) : map(Ho, Wo, Number.NaN);
+      const kernel = { at: runtime.place(new Float32Array(9 * 64).fill(1)), o: 36 * 8, c: 36, row: 12, tap: 4 };
+      const u = runtime.allocate(winogradWeightBytes(sizes) / 4);
+      const scratch = runtime.allocate(
+        Math.max(winogradScratch({ ...sizes, turned }), winogradConvWeightScratch(sizes)) / 4,
+      );
+      const part = { thread: 0, threads: 1, scratch };
+      const before = count();
+      winogradPack(kernels, { ...sizes, w: kernel, u, turned }, part);
+      const [from, to] = turned ? [y, x] : [x, y];
+      winogradConv(kernels, { ...sizes, x: from, y: to, u, bias: 0, silu: false, turned }, part);
+      const [result, H, W] = turned ? [x, 2 * Ho, 2 * Wo] : ([y, Ho, Wo] as const);
+      expect(before - count()).toBe(8 * H * W);
       for (let i = 0; i < H; i++)
         for (let j = 0; j < W; j++) {
-          const pixel = (at + i * row) / 4 + j * PIXEL;
-          floats.fill(value, pixel, pixel + 8);
+          const windows = turned ? (1 + (i & 1)) * (1 + (j & 1)) : 9;
+          expect(floats[(result.at + i * result.row) / 4 + j * PIXEL]).toBeCloseTo(8 * windows, 3);
         }
-      return { at, row, pixel: 4 * PIXEL, image: row * H };
-    };
-    const count = () => floats.reduce((n, v) => n + (Number.isNaN(v) ? 1 : 0), 0);
-    // What is read has its border: above and to the left of x, below and to the right of y.
-    const x = turned ? map(2 * Ho, 2 * Wo, Number.NaN) : map(2 * Ho + 1, 2 * Wo + 1, 1);
-    const y = turned ? map(Ho + 1, Wo + 1, 1) : map(Ho, Wo, Number.NaN);
-    const kernel = { at: runtime.place(new Float32Array(9 * 64).fill(1)), o: 36 * 8, c: 36, row: 12, tap: 4 };
-    const u = runtime.allocate(winogradWeightBytes(sizes) / 4);
-    const scratch = runtime.allocate(
-      Math.max(winogradScratch({ ...sizes, turned }), winogradConvWeightScratch(sizes)) / 4,
-    );
-    const part = { thread: 0, threads: 1, scratch };
-    const before = count();
-    winogradPack(kernels, { ...sizes, w: kernel, u, turned }, part);
-    const [from, to] = turned ? [y, x] : [x, y];
-    winogradConv(kernels, { ...sizes, x: from, y: to, u, bias: 0, silu: false, turned }, part);
-    const [result, H, W] = turned ? [x, 2 * Ho, 2 * Wo] : ([y, Ho, Wo] as const);
-    expect(before - count()).toBe(8 * H * W);
-    for (let i = 0; i < H; i++)
-      for (let j = 0; j < W; j++) {
-        const windows = turned ? (1 + (i & 1)) * (1 + (j & 1)) : 9;
-        expect(floats[(result.at + i * result.row) / 4 + j * PIXEL]).toBeCloseTo(8 * windows, 3);
-      }
-    if (turned) return;
-    winogradConvWeight(kernels, { ...sizes, x, ct: y, dw: kernel }, part);
-    for (const v of floats.subarray(kernel.at / 4, kernel.at / 4 + 9 * 64))
-      expect(v / (72 * Ho * Wo)).toBeCloseTo(1, 5);
-  });
-  it("add a bias and apply silu", () => {
+      if (turned) return;
+      winogradConvWeight(kernels, { ...sizes, x, ct: y, dw: kernel }, part);
+      for (const v of floats.subarray(kernel.at / 4, kernel.at / 4 + 9 * 64))
+        expect(v / (72 * Ho * Wo)).toBeCloseTo(1, 5);
+    },
+  );
+  it.each(["F42", "F52"] as const)("of %s add a bias and apply silu", (filter) => {
     const g = geometry({ x: [1, 8, 10, 20], O: 16 });
     const p = problem("forward", g);
     const bias = normal(16);
     const expected = new Float64Array(p.size).map((_, k) => bias[Math.floor(k / 50)]!);
     conv2d(p.a, p.b, expected, g);
-    expect(errors(expected, strided("forward", g, p, { bias })).worst).toBeLessThan(2e-5);
-    const plain = strided("forward", g, p, { bias });
-    const silu = strided("forward", g, p, { bias, silu: true });
+    expect(errors(expected, strided("forward", g, p, { filter, bias })).worst).toBeLessThan(2e-5);
+    const plain = strided("forward", g, p, { filter, bias });
+    const silu = strided("forward", g, p, { filter, bias, silu: true });
     for (const [k, x] of plain.entries()) {
       const exact = x / (1 + Math.exp(-x));
       expect(Math.abs(silu[k]! - exact)).toBeLessThanOrEqual(sigmoidError(x) * Math.abs(exact));
@@ -166,16 +182,19 @@ describe("winogradFits and winogradFilter", () => {
     expect(winogradFits("F52", at(32, 32, 38), "input")).toBe(false); // cut tiles
   });
   it.each([
-    ["forward", at(16, 32, 160), false, true],
-    ["forward", at(64, 64, 80), false, true],
-    ["forward", at(128, 256, 20), false, false],
-    ["forward", at(128, 256, 20), true, true],
-    ["input", at(128, 128, 40), false, true],
-    ["input", at(128, 128, 20), false, false],
-    ["weight", at(128, 256, 20), false, true],
-    ["weight", at(128, 256, 20, 1), false, false],
-    ["forward", at(8, 8, 160), true, false],
-  ] as const)("say where the kernels are faster: %s (case %#)", (pass, g, still, faster) => {
-    expect(winogradFilter(g, pass, still)).toBe(faster ? "F52" : undefined);
+    ["forward", at(16, 32, 160), false, "F52"],
+    ["forward", at(64, 64, 80), false, "F52"],
+    ["forward", at(128, 256, 20), false, undefined],
+    ["forward", at(128, 256, 20), true, "F52"],
+    ["input", at(128, 128, 40), false, "F52"],
+    ["input", at(128, 128, 20), false, undefined],
+    ["weight", at(128, 256, 20), false, "F52"],
+    ["weight", at(128, 256, 20, 1), false, undefined],
+    ["forward", at(8, 8, 160), true, undefined],
+    ["forward", at(64, 64, 32, 16), false, "F42"],
+    ["input", at(64, 64, 32, 16), false, "F42"],
+    ["weight", at(128, 128, 16, 16), false, "F42"],
+  ] as const)("say where the kernels are faster: %s (case %#)", (pass, g, still, filter) => {
+    expect(winogradFilter(g, pass, still)).toBe(filter);
   });
 });

@@ -72,7 +72,23 @@ export const filters = {
       [0, 0, 0, 1],
     ],
   },
-  /** For kernels 3 x 3 of stride 2 alone, see winograd-strided.ts. The points of F43. */
+  /** For kernels 3 x 3 of stride 2 alone, see winograd-strided.ts. The points of F43 but 0. */
+  F42: {
+    m: 4,
+    r: 2,
+    patches: [
+      { even: [1, 0, -0.5, 0, 0], odd: [0, Q, 0, -P, 0] },
+      { even: [-1, 0, 2, 0, 0], odd: [0, -P, 0, Q, 0] },
+      [1, 0, -2.5, 0, 1],
+    ],
+    kernels: [{ even: [2 / 3, 0], odd: [0, (2 * P) / 3] }, { even: [1 / 6, 0], odd: [0, Q / 6] }, [0, 1]],
+    results: [
+      { even: [1, 0, 0.5, 0], odd: [0, P, 0, P / 2] },
+      { even: [1, 0, 2, 0], odd: [0, Q, 0, 2 * Q] },
+      [0, 0, 0, 1],
+    ],
+  },
+  /** As F42, with the points of F43. */
   F52: {
     m: 5,
     r: 2,
@@ -87,6 +103,9 @@ export const filters = {
   },
 } as const satisfies Readonly<Record<string, Filter>>;
 export type FilterName = keyof typeof filters;
+/** Those of stride 2. */
+export type StridedName = "F42" | "F52";
+export const isStrided = (filter: FilterName): filter is StridedName => filter === "F42" || filter === "F52";
 
 /** n: positions of a patch in a row, and in a column. */
 export const patchOf = ({ m, r }: Pick<Filter, "m" | "r">): number => m + r - 1;

@@ -2,8 +2,9 @@
 //
 //   y[i] = w0 x[2i] + w1 x[2i + 1] + w2 x[2i + 2] = A' [(G (w0, w2)) * (B' even) + (G (w1, 0)) * (B' odd)],
 //
-// a convolution of the even pixels with (w0, w2) and one of the odd pixels with (w1), both of stride 1 and by F52, summed
-// before A'. At infinity (w1, 0) is 0, so the odd phase has no position there: 11 products for 5 results, 121 for 5 x 5.
+// a convolution of the even pixels with (w0, w2) and one of the odd pixels with (w1), both of stride 1 and by F42 or F52,
+// summed before A'. At infinity (w1, 0) is 0, so the odd phase has no position there: 9 products for 4 results, 81 for 4 x 4;
+// 11 for 5, 121 for 5 x 5.
 //
 // All values of a pair of points form a plane. In it, for every group of channels, stand those of the phases that the
 // position has: value of phase (p, q) of group g, in units,
@@ -16,7 +17,15 @@
 // the patch in memory between, as in winograd-transform.ts.
 import { define, type FunctionBuilder, integers } from "../assembler.ts";
 import { type Local, load, loadLane, op, type Value } from "../values.ts";
-import { filters, type Matrix, type Multiply, range, times, timesTransposed } from "./winograd-matrices.ts";
+import {
+  type Filter,
+  filters,
+  type Matrix,
+  type Multiply,
+  range,
+  times,
+  timesTransposed,
+} from "./winograd-matrices.ts";
 
 type Integer = Local<"i32">;
 type Vector = Local<"v128">;
@@ -31,24 +40,30 @@ interface Phase {
 /** The phase of two taps and that of one. */
 type Axis = readonly [Phase, Phase];
 
-/** Points that are not infinity. */
-const FINITE = 5;
-const { patches, kernels, results } = filters.F52;
-const finite = (matrix: Matrix): Matrix => matrix.slice(0, -1);
-const pixels: Axis = [
-  { first: 0, count: 6, matrix: patches },
-  { first: 1, count: 5, matrix: finite(patches) },
-];
-const taps: Axis = [
-  { first: 0, count: 2, matrix: kernels },
-  { first: 1, count: 1, matrix: [[1], [2 / 3], [2 / 3], [1 / 6], [1 / 6]] },
-];
-/** Of the input gradient: one tap makes the even pixels. */
-const gradients: Axis = [
-  { first: 1, count: 5, matrix: results },
-  { first: 0, count: 5, matrix: finite(results) },
-];
-const COLUMNS = 2 * FINITE + 1;
+/** Of a filter F(m x m, 2 x 2), which has m points that are not infinity: what is taken from pixels, taps and gradients. */
+function axesOf({ m, patches, kernels, results }: Filter) {
+  const finite = (matrix: Matrix): Matrix => matrix.slice(0, -1);
+  const pixels: Axis = [
+    { first: 0, count: m + 1, matrix: patches },
+    { first: 1, count: m, matrix: finite(patches) },
+  ];
+  const taps: Axis = [
+    { first: 0, count: 2, matrix: kernels },
+    { first: 1, count: 1, matrix: firstOf(finite(kernels)) },
+  ];
+  /** Of the input gradient: one tap makes the even pixels. */
+  const gradients: Axis = [
+    { first: 1, count: m, matrix: results },
+    { first: 0, count: m, matrix: finite(results) },
+  ];
+  return { pixels, taps, gradients };
+}
+type Axes = ReturnType<typeof axesOf>;
+/** The first column. */
+const firstOf = (matrix: Matrix): Matrix =>
+  matrix.flatMap((entry) => ("even" in entry ? [[entry.even[0]!], [entry.even[0]!]] : [[entry[0]!]]));
+/** Points of an axis that are not infinity: the odd phase has a position at each. */
+const finiteOf = ([, { matrix }]: Axis): number => matrix.reduce((n, entry) => n + ("even" in entry ? 2 : 1), 0);
 
 /**
  * Patch t of `tiles` is at map + t mapTile, its values from planes + t planesTile on. A tile has `groups` times `depth` vectors, step
@@ -86,8 +101,10 @@ function eachVector(f: FunctionBuilder, p: Parameters, use: Use): void {
 
 /** Walks over lines of the map and over columns of positions, phase by phase; `at` is the line's or column's temporary memory. */
 function walks(f: FunctionBuilder, axis: Axis, p: Parameters) {
+  const points = finiteOf(axis);
+  const columns = 2 * points + 1;
   const [i, line, at, next, planes, step, second, lag] = f.locals("i32", 8);
-  f.set(planes, op("i32.mul", p.plane, FINITE + 1));
+  f.set(planes, op("i32.mul", p.plane, points + 1));
   const walk = (count: number, start: Value<"i32">, turn: () => void) => {
     f.set(line, start);
     f.set(at, p.temporary);
@@ -99,7 +116,7 @@ function walks(f: FunctionBuilder, axis: Axis, p: Parameters) {
       body(0);
       body(1);
       f.increase(line, p.row);
-      f.increase(at, 16 * COLUMNS);
+      f.increase(at, 16 * columns);
     });
   /** Calls `use` with every place of a phase, its address in `next`. */
   const eachPlace = (index: 0 | 1, use: (k: number) => void) => {
@@ -113,7 +130,7 @@ function walks(f: FunctionBuilder, axis: Axis, p: Parameters) {
     f.set(step, p.unit);
     f.set(second, op("i32.shl", p.unit, 1));
     f.set(lag, op("i32.shl", before, 1));
-    walk(COLUMNS, op("i32.add", base, op("i32.shl", before, 2)), () => {
+    walk(columns, op("i32.add", base, op("i32.shl", before, 2)), () => {
       f.if(op("i32.eq", i, 1), () => {
         f.set(line, op("i32.sub", line, lag));
         f.set(lag, before);
@@ -130,20 +147,21 @@ function walks(f: FunctionBuilder, axis: Axis, p: Parameters) {
   const positions = (index: 0 | 1) => {
     f.set(next, index === 0 ? line : op("i32.add", line, second));
     return (position: number, use: () => void) => {
-      if (position > 0) f.increase(next, position < FINITE ? planes : op("i32.sub", planes, lag));
+      if (position > 0) f.increase(next, position < points ? planes : op("i32.sub", planes, lag));
       use();
     };
   };
   /** Where a value stands in temporary memory, from its line or its column on. */
   const inLine = (index: 0 | 1, position: number) => 16 * (2 * position + index);
-  const inColumn = (index: 0 | 1, k: number) => 16 * COLUMNS * (2 * k + axis[index].first);
-  return { at, next, eachLine, eachPlace, eachColumn, positions, inLine, inColumn };
+  const inColumn = (index: 0 | 1, k: number) => 16 * columns * (2 * k + axis[index].first);
+  /** Values of a line. */
+  const d = f.locals("v128", points + 1);
+  return { at, next, d, points, eachLine, eachPlace, eachColumn, positions, inLine, inColumn };
 }
 
 /** Emits the transforms of all patches to positions. `read` sets a local to the vector at an address. */
 function toPositions(f: FunctionBuilder, axis: Axis, p: Parameters, read: Read): void {
-  const { at, next, ...walk } = walks(f, axis, p);
-  const d = f.locals("v128", FINITE + 1);
+  const { at, next, d, ...walk } = walks(f, axis, p);
   const multiply = axis.map(({ matrix }) => times(f, matrix)) as [Multiply, Multiply];
   eachVector(f, p, (map, base, before) => {
     walk.eachLine(map, (index) => {
@@ -160,10 +178,9 @@ function toPositions(f: FunctionBuilder, axis: Axis, p: Parameters, read: Read):
 
 /** Emits the transforms of positions to patches. `write` stores a vector at an address. */
 function fromPositions(f: FunctionBuilder, axis: Axis, p: Parameters, write: Write): void {
-  const { at, next, ...walk } = walks(f, axis, p);
-  const d = f.locals("v128", FINITE + 1);
+  const { at, next, d, ...walk } = walks(f, axis, p);
   const multiply = axis.map(({ matrix }) => timesTransposed(f, matrix)) as [Multiply, Multiply];
-  const read = (index: 0 | 1) => d.slice(0, FINITE + 1 - index).entries();
+  const read = (index: 0 | 1) => d.slice(0, walk.points + 1 - index).entries();
   eachVector(f, p, (map, base, before) => {
     walk.eachColumn(base, before, (index) => {
       const position = walk.positions(index);
@@ -180,17 +197,19 @@ function fromPositions(f: FunctionBuilder, axis: Axis, p: Parameters, write: Wri
 }
 
 const LANES = [0, 1, 2, 3] as const;
-export const stridedKernels = {
-  /** v = B' d B of 11 x 11 pixels. */
-  stridedInput: define(parameters, (f, p) => {
+/** v = B' d B of the pixels of a patch. */
+const inputOf = ({ pixels }: Axes) =>
+  define(parameters, (f, p) => {
     toPositions(f, pixels, p, (into, at) => f.set(into, load("v128.load", at)));
-  }),
-  /** The 10 x 10 pixels A' m A of the input gradient. */
-  stridedGradient: define(parameters, (f, p) => {
+  });
+/** The 2 m x 2 m pixels A' m A of the input gradient. */
+const gradientOf = ({ gradients }: Axes) =>
+  define(parameters, (f, p) => {
     fromPositions(f, gradients, p, (at, value) => f.store("v128.store", at, value));
-  }),
-  /** u = G g G' of 3 x 3 taps. */
-  stridedPack: define(parameters, (f, p) => {
+  });
+/** u = G g G' of 3 x 3 taps. */
+const packOf = ({ taps }: Axes) =>
+  define(parameters, (f, p) => {
     const lane = f.local("i32");
     toPositions(f, taps, p, (into, at) => {
       f.set(lane, at);
@@ -200,9 +219,10 @@ export const stridedKernels = {
         f.set(into, loadLane(lane, into, i));
       }
     });
-  }),
-  /** dw = G' m G. */
-  stridedUnpack: define(parameters, (f, p) => {
+  });
+/** dw = G' m G. */
+const unpackOf = ({ taps }: Axes) =>
+  define(parameters, (f, p) => {
     const lane = f.local("i32");
     const tap = f.local("v128");
     fromPositions(f, taps, p, (at, value) => {
@@ -213,5 +233,16 @@ export const stridedKernels = {
         if (i < 3) f.increase(lane, p.column);
       }
     });
-  }),
+  });
+
+const [F42, F52] = [axesOf(filters.F42), axesOf(filters.F52)];
+export const stridedKernels = {
+  stridedInputF42: inputOf(F42),
+  stridedInputF52: inputOf(F52),
+  stridedGradientF42: gradientOf(F42),
+  stridedGradientF52: gradientOf(F52),
+  stridedPackF42: packOf(F42),
+  stridedPackF52: packOf(F52),
+  stridedUnpackF42: unpackOf(F42),
+  stridedUnpackF52: unpackOf(F52),
 };

@@ -225,14 +225,18 @@ const cotangentOf = (filter: Filter) =>
 export const winogradTransforms = {
   winogradInputF23,
   winogradInputF43: inputOf(filters.F43),
+  winogradInputF42: inputOf(filters.F42),
   winogradInputF52: inputOf(filters.F52),
   winogradOutputF23,
   winogradOutputF43: outputOf(filters.F43, { silu: false }),
+  winogradOutputF42: outputOf(filters.F42, { silu: false }),
   winogradOutputF52: outputOf(filters.F52, { silu: false }),
   winogradOutputSiluF23,
   winogradOutputSiluF43: outputOf(filters.F43, { silu: true }),
+  winogradOutputSiluF42: outputOf(filters.F42, { silu: true }),
   winogradOutputSiluF52: outputOf(filters.F52, { silu: true }),
   winogradCotangentF23: cotangentOf(filters.F23),
   winogradCotangentF43: cotangentOf(filters.F43),
+  winogradCotangentF42: cotangentOf(filters.F42),
   winogradCotangentF52: cotangentOf(filters.F52),
 };

@@ -1,6 +1,7 @@
 // Convolutions 3 x 3 of stride 1 and 2 by Winograd's algorithm, where operands lie as its kernels read and write them.
 import type { EquationOf } from "../../../bind.ts";
 import type { ConvGeometry } from "../../../primitives/conv/geometry.ts";
+import { isStrided } from "../kernels/winograd-matrices.ts";
 import { addressOf, mapSteps, type Place } from "../plan/place.ts";
 import { winogradWeightBytes } from "../winograd/conv.ts";
 import { winogradFilter } from "../winograd/pays.ts";
@@ -23,8 +24,8 @@ export function lowerWinograd(
 ): boolean {
   const turned = e.name === "convInput";
   const filter = winogradFilter(g, turned ? "input" : "forward", b.isStill(weight));
-  const strided = filter === "F52";
   if (!filter || !isMap(source)) return false;
+  const strided = isStrided(filter);
   const { target, bias, silu } = outputOf(e, b);
   const [Ho, Wo] = turned && !strided ? [g.H, g.W] : [g.Ho, g.Wo];
   const [C, O] = turned ? [g.O, g.C] : [g.C, g.O];

@@ -5,8 +5,8 @@
 // 0.9e-6 to 1.1e-5 by F(3x3, 2x2), 2.2e-6 to 1.5e-5 by F(3x3, 4x4), 1.4e-6 to 1.5e-5 by the direct kernel (rms of the error
 // 2.2e-7 to 1.7e-6, 5.4e-7 to 2.7e-6 and 2.3e-7 to 2.0e-6). F(3x3, 2x2) gives exact results for whole numbers.
 //
-// Of stride 2 by F52: 1.3e-6 to 5.5e-6 over sums of 25 to 900 pixels (rms 3.7e-7 to 7.4e-7).
-import { type FilterName, filters, patchOf } from "../kernels/winograd-matrices.ts";
+// Of stride 2 by F42 and F52: 1.2e-6 to 5.5e-6 over sums of 16 to 900 pixels (rms 2.7e-7 to 7.9e-7).
+import { type FilterName, filters, isStrided, patchOf } from "../kernels/winograd-matrices.ts";
 import { PANEL } from "../kernels/winograd-product.ts";
 import { TRANSFORM_BYTES } from "../kernels/winograd-transform.ts";
 import type { MapSteps } from "../plan/place.ts";
@@ -39,12 +39,12 @@ export interface WinogradConvWeight extends TileSizes {
 }
 
 /** Scratch for the transformed values of a block of tiles; with stride 2 nothing fits the second-level cache. */
-const blockBytes = (filter: FilterName) => (filter === "F52" ? 1280 * 1024 : 384 * 1024);
+const blockBytes = (filter: FilterName) => (isStrided(filter) ? 1280 * 1024 : 384 * 1024);
 
 /** A section is the sums of so many input and output channels at most: 1 MiB, or 2.3 with stride 2. All tiles pass for each section. */
 const sectionChannels = (filter: FilterName) =>
-  filter === "F52" ? 8 * PANEL : PANEL * Math.floor(64 / patchOf(filters[filter]));
-const phasesOf = (filter: FilterName) => (filter === "F52" ? 4 : 1);
+  isStrided(filter) ? 8 * PANEL : PANEL * Math.floor(64 / patchOf(filters[filter]));
+const phasesOf = (filter: FilterName) => (isStrided(filter) ? 4 : 1);
 /** The largest part when n is cut into equal parts of at most `most`, in multiples of `unit`. */
 const sectionOf = (n: number, unit: number, most: number) => unit * Math.ceil(n / unit / Math.ceil(n / most));
 
@@ -84,6 +84,7 @@ export function winogradConvWeight(kernels: Kernels, d: WinogradConvWeight, { th
 
 function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void {
   const { dw, C, O } = d;
+  const strided = isStrided(d.filter) && d.filter;
   const input = kernels[`winogradInput${d.filter}`];
   const cotangent = kernels[`winogradCotangent${d.filter}`];
   const { tiles } = gridOf(d);
@@ -97,7 +98,7 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
     const last = Math.min(tiles, first + block);
     const calls = callsOf(d, first, last);
     const to = { temporary: scratch, v, plane: vPlane, vTile: 16, vGroup: 16 * block };
-    if (d.filter === "F52") stridedInput(kernels, d, calls, to);
+    if (strided) stridedInput(kernels, { ...d, filter: strided }, calls, to);
     else transformInput(input, d, calls, to);
     transformCotangent(cotangent, d, calls, { temporary: scratch, z, plane: zPlane, zPanel: 4 * PANEL * block });
     for (const { first: run, positions, phases } of runsOf(d.filter))
@@ -117,8 +118,8 @@ function section(kernels: Kernels, d: WinogradConvWeight, scratch: number): void
         zPanel: 4 * PANEL * block,
       });
   }
-  if (d.filter === "F52") {
-    stridedUnpack(kernels, d, { temporary: scratch, m, plane: mPlane });
+  if (strided) {
+    stridedUnpack(kernels, { ...d, filter: strided }, { temporary: scratch, m, plane: mPlane });
     return;
   }
   kernels[`winogradUnpack${d.filter}`]({

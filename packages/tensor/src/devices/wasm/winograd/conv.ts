@@ -9,9 +9,9 @@
 // The transforms round, those of F(4x4) more, but a sum has a ninth of the additions in a row. F(2x2) gives exact results for
 // whole numbers: G halves twice, so all values are multiples of 1/4.
 //
-// Also the convolution 3 x 3 of stride 2 and padding 1 by F52 and its input gradient, with 121 multiplications for 5 x 5 results
-// instead of 225: 3.2e-6 to 1.2e-5 and 4.3e-7 to 1.8e-6 for 8 to 136 channels.
-import { type FilterName, filters } from "../kernels/winograd-matrices.ts";
+// Also the convolution 3 x 3 of stride 2 and padding 1 and its input gradient, by F52 with 121 multiplications for 5 x 5 results
+// instead of 225, by F42 with 81 for 4 x 4 instead of 144: 2.0e-6 to 1.2e-5 and 3.2e-7 to 1.8e-6 for 8 to 136 channels.
+import { type FilterName, filters, isStrided } from "../kernels/winograd-matrices.ts";
 import { FOUR, PANEL } from "../kernels/winograd-product.ts";
 import { TRANSFORM_BYTES } from "../kernels/winograd-transform.ts";
 import type { MapSteps } from "../plan/place.ts";
@@ -64,11 +64,11 @@ export interface KernelSteps {
 
 type Sizes = Pick<TileSizes, "filter" | "C" | "O">;
 /** Scratch for a block: fits the second-level cache with the weights of a position; those of stride 2 do not. */
-const blockBytes = (filter: FilterName) => (filter === "F52" ? 1792 * 1024 : 192 * 1024);
+const blockBytes = (filter: FilterName) => (isStrided(filter) ? 1792 * 1024 : 192 * 1024);
 
 /** Tiles of a block, and of a tile the floats that a position sums over and makes, with all phases of stride 2. */
 function blockOf({ filter, C, O, turned = false }: Sizes & Pick<WinogradConv, "turned">) {
-  const [depth, width] = filter !== "F52" ? [C, O] : turned ? [C, 4 * O] : [4 * C, O];
+  const [depth, width] = !isStrided(filter) ? [C, O] : turned ? [C, 4 * O] : [4 * C, O];
   const block = tilesIn(blockBytes(filter), { filter, C: depth, O: width });
   return { block, depth, width, vPlane: planeBytes(block, depth), mPlane: planeBytes(block, width) };
 }
@@ -80,7 +80,7 @@ export function winogradScratch(d: Sizes & Pick<WinogradConv, "turned">): number
 
 /** Bytes of the transformed weights. */
 export const winogradWeightBytes = ({ filter, C, O }: Sizes): number =>
-  positionsOf(filter) * planeBytes(filter === "F52" ? 4 * C : C, O);
+  positionsOf(filter) * planeBytes(isStrided(filter) ? 4 * C : C, O);
 
 /**
  * Transforms the weights w of O x C kernels to u, for the convolution, or `turned` for its input gradient (whose
@@ -92,8 +92,8 @@ export function winogradPack(
   part: Part,
 ): void {
   const { filter, w, u, turned } = d;
-  if (filter === "F52") {
-    stridedPack(kernels, d, part);
+  if (isStrided(filter)) {
+    stridedPack(kernels, { ...d, filter }, part);
     return;
   }
   const { thread, threads } = part;
@@ -119,6 +119,7 @@ export function winogradPack(
 
 /** Runs this thread's tiles. Every result is computed alone, so it does not depend on the threads. */
 export function winogradConv(kernels: Kernels, d: WinogradConv, { thread, threads, scratch }: Part): void {
+  const strided = isStrided(d.filter) && d.filter;
   // A kernel is looked up once: names that are put together cost microseconds.
   const input = kernels[`winogradInput${d.filter}`];
   const output = d.silu ? kernels[`winogradOutputSilu${d.filter}`] : kernels[`winogradOutput${d.filter}`];
@@ -133,7 +134,7 @@ export function winogradConv(kernels: Kernels, d: WinogradConv, { thread, thread
     const end = Math.min(last, first + block);
     const calls = callsOf(d, first, end);
     const to = { temporary: scratch, v, plane: vPlane, vTile: 4 * depth, vGroup: 16 };
-    if (depth > d.C) stridedInput(kernels, d, calls, to);
+    if (strided && !d.turned) stridedInput(kernels, { ...d, filter: strided }, calls, to);
     else transformInput(input, d, calls, to);
     for (const { first: run, positions, phases } of runsOf(d.filter))
       kernels.winogradProduct({
@@ -151,7 +152,7 @@ export function winogradConv(kernels: Kernels, d: WinogradConv, { thread, thread
         mPlane,
       });
     const from = { temporary: scratch, m, plane: mPlane };
-    if (width > d.O) stridedGradient(kernels, d, calls, { ...from, mTile: 4 * width });
+    if (strided && d.turned) stridedGradient(kernels, { ...d, filter: strided }, calls, { ...from, mTile: 4 * width });
     else transformOutput(output, d, calls, from);
   }
 }

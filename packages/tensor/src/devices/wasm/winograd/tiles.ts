@@ -1,5 +1,5 @@
 // What Winograd's convolutions share: how operands are described, how tiles are counted, and the scratch of a block.
-import { type FilterName, filters, patchOf, range } from "../kernels/winograd-matrices.ts";
+import { type FilterName, filters, isStrided, patchOf, range } from "../kernels/winograd-matrices.ts";
 import type { MapSteps } from "../plan/place.ts";
 
 /** The filter, images and results per image, and the channels on both sides. */
@@ -26,12 +26,13 @@ const MOST_TILES = 256;
 export const positionsOf = (filter: FilterName): number => patchOf(filters[filter]) ** 2;
 
 /** Positions one plane apart, and how many phases each has: more than 1 for stride 2, fewer where a point is infinity. */
-const STRIDED = range(6).flatMap((i) => [
-  { first: 6 * i, positions: 5, phases: i < 5 ? 4 : 2 },
-  { first: 6 * i + 5, positions: 1, phases: i < 5 ? 2 : 1 },
-]);
+const stridedRuns = (m: number) =>
+  range(m + 1).flatMap((i) => [
+    { first: (m + 1) * i, positions: m, phases: i < m ? 4 : 2 },
+    { first: (m + 1) * i + m, positions: 1, phases: i < m ? 2 : 1 },
+  ]);
 export const runsOf = (filter: FilterName) =>
-  filter === "F52" ? STRIDED : [{ first: 0, positions: positionsOf(filter), phases: 1 }];
+  isStrided(filter) ? stridedRuns(filters[filter].m) : [{ first: 0, positions: positionsOf(filter), phases: 1 }];
 
 /** Tiles of m x m results cover those of all images in the order of images, rows and columns. Those at the end of a size that m does not divide are cut. */
 export function gridOf({ filter, N, Ho, Wo }: TileSizes): { m: number; rows: number; columns: number; tiles: number } {
