@@ -1,21 +1,12 @@
 // Winograd's convolutions of stride 2 against the reference loops: near on random data, the same for any number of threads,
 // and within their maps.
 import { describe, expect, it } from "vitest";
-import { type ConvGeometry, convGeometry, convOutputShape } from "../../primitives/conv/geometry.ts";
-import { conv2d, convInput, convWeight } from "../../primitives/conv/naive.ts";
-import { isProblem } from "../../primitives/problem.ts";
+import type { ConvGeometry } from "../../primitives/conv/geometry.ts";
 import { Generator } from "../../random.ts";
-import { sizeOf } from "../../shape.ts";
 import { sigmoidError } from "./kernels/exp.ts";
 import { filters } from "./kernels/winograd-matrices.ts";
-import { runOnce } from "./launch.ts";
 import { Runtime } from "./runtime.ts";
-import {
-  runWinogradConv,
-  runWinogradConvInput,
-  runWinogradConvWeight,
-  type WinogradOptions,
-} from "./testing/run-winograd.ts";
+import { geometry as geometryOf, type Kind, kinds, problem, run } from "./testing/winograd-problem.ts";
 import { winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
 import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
 import { winogradFilter, winogradFits } from "./winograd/pays.ts";
@@ -24,37 +15,8 @@ const runtime = new Runtime({ bytes: 2 ** 25 });
 const generator = new Generator(8);
 const normal = (n: number) => new Float32Array(n).map(() => generator.normal());
 
-const kinds = {
-  forward: { reference: conv2d, launch: runWinogradConv, operands: ["x", "w"], result: "y" },
-  input: { reference: convInput, launch: runWinogradConvInput, operands: ["y", "w"], result: "x" },
-  weight: { reference: convWeight, launch: runWinogradConvWeight, operands: ["x", "y"], result: "w" },
-} as const;
-type Kind = keyof typeof kinds;
-
-interface Case {
-  readonly x: readonly [N: number, C: number, H: number, W: number];
-  readonly O: number;
-}
-function geometry({ x, O }: Case): ConvGeometry {
-  const g = convGeometry(x, [O, x[1], 3, 3], { stride: [2, 2], padding: [1, 1], dilation: [1, 1], groups: 1 });
-  if (isProblem(g)) throw new Error(`expected ${g.expected}, got ${g.got}`);
-  return g;
-}
-function problem(kind: Kind, g: ConvGeometry) {
-  const sizes = { x: g.N * g.C * g.H * g.W, w: 9 * g.C * g.O, y: sizeOf(convOutputShape(g)) };
-  const { operands, result } = kinds[kind];
-  const [a, b] = operands.map((name) => normal(sizes[name])) as [Float32Array, Float32Array];
-  return { a, b, size: sizes[result] };
-}
-function strided(kind: Kind, g: ConvGeometry, { a, b, size }: ReturnType<typeof problem>, options: WinogradOptions) {
-  runtime.reset();
-  const got = new Float32Array(size).fill(-1);
-  const launch = kinds[kind].launch(runtime, g, options);
-  runOnce(launch, a, b, got);
-  launch.run(); // a second run starts anew
-  launch.read(got);
-  return got;
-}
+type Case = Parameters<typeof geometryOf>[0];
+const geometry = (c: Case) => geometryOf(c, 2);
 /** Root of the mean of squares, and the same of the difference, relative to it, and the largest difference, too. */
 function errors(expected: Float64Array, got: Float32Array) {
   const rms = Math.sqrt(expected.reduce((sum, v) => sum + v * v, 0) / expected.length);
@@ -83,9 +45,10 @@ describe.each(all)("%s, %s", (filter, kind) => {
     "does not depend on threads, is near the reference, $x to $O",
     (c) => {
       const g = geometry(c);
-      const p = problem(kind, g);
-      const got = strided(kind, g, p, { filter });
-      for (const threads of [2, 3, 5]) expect(strided(kind, g, p, { filter, threads, pixelStride: 140 })).toEqual(got);
+      const p = problem(kind, g, normal);
+      const got = run(runtime, kind, g, p, { filter });
+      for (const threads of [2, 3, 5])
+        expect(run(runtime, kind, g, p, { filter, threads, pixelStride: 140 })).toEqual(got);
       const expected = new Float64Array(p.size);
       kinds[kind].reference(p.a, p.b, expected, g);
       const { mean, worst } = errors(expected, got);
@@ -154,13 +117,13 @@ describe("kernels of stride 2", () => {
   );
   it.each(["F42", "F52"] as const)("of %s add a bias and apply silu", (filter) => {
     const g = geometry({ x: [1, 8, 10, 20], O: 16 });
-    const p = problem("forward", g);
+    const p = problem("forward", g, normal);
     const bias = normal(16);
     const expected = new Float64Array(p.size).map((_, k) => bias[Math.floor(k / 50)]!);
-    conv2d(p.a, p.b, expected, g);
-    expect(errors(expected, strided("forward", g, p, { filter, bias })).worst).toBeLessThan(2e-5);
-    const plain = strided("forward", g, p, { filter, bias });
-    const silu = strided("forward", g, p, { filter, bias, silu: true });
+    kinds.forward.reference(p.a, p.b, expected, g);
+    expect(errors(expected, run(runtime, "forward", g, p, { filter, bias })).worst).toBeLessThan(2e-5);
+    const plain = run(runtime, "forward", g, p, { filter, bias });
+    const silu = run(runtime, "forward", g, p, { filter, bias, silu: true });
     for (const [k, x] of plain.entries()) {
       const exact = x / (1 + Math.exp(-x));
       expect(Math.abs(silu[k]! - exact)).toBeLessThanOrEqual(sigmoidError(x) * Math.abs(exact));
