@@ -6,7 +6,15 @@ import { Generator } from "../../random.ts";
 import { sigmoidError } from "./kernels/exp.ts";
 import { filters } from "./kernels/winograd-matrices.ts";
 import { Runtime } from "./runtime.ts";
-import { geometry as geometryOf, type Kind, kinds, problem, run } from "./testing/winograd-problem.ts";
+import {
+  geometry as geometryOf,
+  ISLAND_PIXEL,
+  island,
+  type Kind,
+  kinds,
+  problem,
+  run,
+} from "./testing/winograd-problem.ts";
 import { winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
 import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
 import { winogradFilter, winogradFits } from "./winograd/pays.ts";
@@ -62,7 +70,6 @@ describe.each(all)("%s, %s", (filter, kind) => {
 });
 
 describe("kernels of stride 2", () => {
-  const PIXEL = 12;
   it.each([
     ["F42", false],
     ["F42", true],
@@ -76,18 +83,7 @@ describe("kernels of stride 2", () => {
       const { m } = filters[filter];
       const [Ho, Wo] = [m, 2 * m];
       const sizes = { filter, N: 1, Ho, Wo, C: 8, O: 8 };
-      /** Eight channels of wider pixels, some rows and columns into a map; everything else is NaN. */
-      const map = (H: number, W: number, value: number) => {
-        const row = 4 * PIXEL * (W + 2);
-        const at = runtime.allocate((row / 4) * (H + 3)) + row + 4 * PIXEL;
-        floats.fill(Number.NaN, at / 4 - row / 4 - PIXEL, (at + row * (H + 1)) / 4);
-        for (let i = 0; i < H; i++)
-          for (let j = 0; j < W; j++) {
-            const pixel = (at + i * row) / 4 + j * PIXEL;
-            floats.fill(value, pixel, pixel + 8);
-          }
-        return { at, row, pixel: 4 * PIXEL, image: row * H };
-      };
+      const map = (H: number, W: number, value: number) => island(runtime, H, W, value);
       const count = () => floats.reduce((n, v) => n + (Number.isNaN(v) ? 1 : 0), 0);
       // What is read has its border: above and to the left of x, below and to the right of y.
       const x = turned ? map(2 * Ho, 2 * Wo, Number.NaN) : map(2 * Ho + 1, 2 * Wo + 1, 1);
@@ -107,7 +103,7 @@ describe("kernels of stride 2", () => {
       for (let i = 0; i < H; i++)
         for (let j = 0; j < W; j++) {
           const windows = turned ? (1 + (i & 1)) * (1 + (j & 1)) : 9;
-          expect(floats[(result.at + i * result.row) / 4 + j * PIXEL]).toBeCloseTo(8 * windows, 3);
+          expect(floats[(result.at + i * result.row) / 4 + j * ISLAND_PIXEL]).toBeCloseTo(8 * windows, 3);
         }
       if (turned) return;
       winogradConvWeight(kernels, { ...sizes, x, ct: y, dw: kernel }, part);

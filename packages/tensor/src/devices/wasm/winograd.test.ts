@@ -6,7 +6,15 @@ import { Generator } from "../../random.ts";
 import { sigmoidError } from "./kernels/exp.ts";
 import type { FilterName } from "./kernels/winograd-matrices.ts";
 import { Runtime } from "./runtime.ts";
-import { geometry as geometryOf, type Kind, kinds, problem, run } from "./testing/winograd-problem.ts";
+import {
+  geometry as geometryOf,
+  ISLAND_PIXEL,
+  island,
+  type Kind,
+  kinds,
+  problem,
+  run,
+} from "./testing/winograd-problem.ts";
 import { winogradConv, winogradPack, winogradScratch, winogradWeightBytes } from "./winograd/conv.ts";
 import { winogradConvWeight, winogradConvWeightScratch } from "./winograd/conv-weight.ts";
 import { winogradFilter, winogradFits } from "./winograd/pays.ts";
@@ -70,7 +78,6 @@ describe.each(Object.keys(kinds) as Kind[])("F23, %s", (kind) => {
 });
 
 describe("Winograd's kernels", () => {
-  const PIXEL = 12;
   it.each([
     ["F23", 6, 6],
     ["F23", 5, 7],
@@ -82,18 +89,7 @@ describe("Winograd's kernels", () => {
       runtime.reset();
       const { kernels, floats } = runtime;
       const sizes = { filter, N: 1, Ho, Wo, C: 8, O: 8 };
-      /** Eight channels of wider pixels, some rows and columns into a map; everything else is NaN. */
-      const map = (H: number, W: number, value: number) => {
-        const row = 4 * PIXEL * (W + 2);
-        const at = runtime.allocate((row / 4) * (H + 3)) + row + 4 * PIXEL;
-        floats.fill(Number.NaN, at / 4 - row / 4 - PIXEL, (at + row * (H + 1)) / 4);
-        for (let i = 0; i < H; i++)
-          for (let j = 0; j < W; j++) {
-            const pixel = (at + i * row) / 4 + j * PIXEL;
-            floats.fill(value, pixel, pixel + 8);
-          }
-        return { at, row, pixel: 4 * PIXEL, image: row * H };
-      };
+      const map = (H: number, W: number, value: number) => island(runtime, H, W, value);
       const count = () => floats.reduce((n, v) => n + (Number.isNaN(v) ? 1 : 0), 0);
       const [x, y] = [map(Ho + 2, Wo + 2, 1), map(Ho, Wo, Number.NaN)];
       const kernel = { at: runtime.place(new Float32Array(9 * 64).fill(1)), o: 36 * 8, c: 36, row: 12, tap: 4 };
@@ -105,7 +101,7 @@ describe("Winograd's kernels", () => {
       winogradConv(kernels, { ...sizes, x, y, u, bias: 0, silu: false }, part);
       expect(before - count()).toBe(8 * Ho * Wo);
       for (let i = 0; i < Ho; i++)
-        for (let j = 0; j < Wo; j++) expect(floats[(y.at + i * y.row) / 4 + j * PIXEL]).toBeCloseTo(72, 3);
+        for (let j = 0; j < Wo; j++) expect(floats[(y.at + i * y.row) / 4 + j * ISLAND_PIXEL]).toBeCloseTo(72, 3);
       winogradConvWeight(kernels, { ...sizes, x, ct: y, dw: kernel }, part);
       for (const tap of floats.subarray(kernel.at / 4, kernel.at / 4 + 9 * 64))
         expect(tap).toBeCloseTo(72 * Ho * Wo, 1);

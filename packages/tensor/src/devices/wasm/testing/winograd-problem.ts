@@ -1,4 +1,4 @@
-// For tests: Winograd's three convolutions of a case with kernels 3 x 3, beside the reference loops.
+// For tests: Winograd's three convolutions of a case with kernels 3 x 3, beside the reference loops, and maps that show what is touched.
 import { type ConvGeometry, convGeometry, convOutputShape } from "../../../primitives/conv/geometry.ts";
 import { conv2d, convInput, convWeight } from "../../../primitives/conv/naive.ts";
 import { isProblem } from "../../../primitives/problem.ts";
@@ -48,4 +48,19 @@ export function run(
   launch.run(); // a second run starts anew
   launch.read(got);
   return got;
+}
+
+/** Floats from pixel to pixel of an island. */
+export const ISLAND_PIXEL = 12;
+/** Eight channels of wider pixels, some rows and columns into a map; everything else is NaN. */
+export function island(runtime: Runtime, H: number, W: number, value: number) {
+  const [pixel, row] = [4 * ISLAND_PIXEL, 4 * ISLAND_PIXEL * (W + 2)];
+  const at = runtime.allocate((row / 4) * (H + 3)) + row + pixel;
+  runtime.floats.fill(Number.NaN, (at - row - pixel) / 4, (at + row * (H + 1)) / 4);
+  for (let i = 0; i < H; i++)
+    for (let j = 0; j < W; j++) {
+      const first = (at + i * row + j * pixel) / 4;
+      runtime.floats.fill(value, first, first + 8);
+    }
+  return { at, row, pixel, image: row * H };
 }
