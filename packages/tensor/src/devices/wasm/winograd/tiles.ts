@@ -31,8 +31,9 @@ const stridedRuns = (m: number) =>
     { first: (m + 1) * i, positions: m, phases: i < m ? 4 : 2 },
     { first: (m + 1) * i + m, positions: 1, phases: i < m ? 2 : 1 },
   ]);
+const strided = { F42: stridedRuns(filters.F42.m), F52: stridedRuns(filters.F52.m) };
 export const runsOf = (filter: FilterName) =>
-  isStrided(filter) ? stridedRuns(filters[filter].m) : [{ first: 0, positions: positionsOf(filter), phases: 1 }];
+  isStrided(filter) ? strided[filter] : [{ first: 0, positions: positionsOf(filter), phases: 1 }];
 
 /** Tiles of m x m results cover those of all images in the order of images, rows and columns. Those at the end of a size that m does not divide are cut. */
 export function gridOf({ filter, N, Ho, Wo }: TileSizes): { m: number; rows: number; columns: number; tiles: number } {
